@@ -1,0 +1,51 @@
+"""The contract between models and samplers: two verbs on one set of weights.
+
+    encode   reads clean tokens and returns the context that later canvases attend to.
+             Prefilling a prompt and committing a finished block are this same call.
+    denoise  reads a canvas and a context, writes nothing, and scores every canvas position.
+
+Knows no model and no policy. Shapes: B rows, L canvas positions, V vocabulary, D model width.
+"""
+
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from redraft.core.canvas import Canvas, Controls
+
+
+class Noise(Protocol):
+    """What fresh noise looks like, given uniforms in [0, 1). Corruptions implement it."""
+
+    def noise(self, u_BL: Tensor) -> Tensor:
+        """Token ids [B, L] of pure noise."""
+        ...
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """A network that maps a noisy canvas and a context to logits over clean tokens.
+
+    Logits are aligned: logits_BLV[b, i] scores canvas position i. A family trained with a next-token
+    shift undoes it here, so no sampler ever asks. Tokens that can never be text (the mask, padding)
+    score -inf. Controls, where the model has them, score like any token.
+    """
+
+    @property
+    def corruption(self) -> Noise: ...
+
+    @property
+    def controls(self) -> Controls | None: ...
+
+    def encode(self, tokens_BL: Tensor, context: Any | None) -> Any: ...
+
+    def denoise(self, canvas: Canvas, context: Any | None) -> Tensor: ...
+
+
+@runtime_checkable
+class SelfConditioned(Protocol):
+    """A denoiser that also wants its last prediction back, as an embedding in `Canvas.memory_BLD`."""
+
+    def remember(self, logits_BLV: Tensor) -> Tensor:
+        """The embedding [B, L, D] of a prediction, fed back at the next step."""
+        ...
