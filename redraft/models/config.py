@@ -1,0 +1,78 @@
+"""The shape of a three-mode model: sizes, special ids, extras. Knows no weights.
+
+The first group of fields is exactly a Qwen3 configuration (arXiv:2505.09388); the rest is what
+denoising adds and the causal mode does not use.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+from redraft.core.canvas import Controls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Sizes and special ids. Raises ValueError, naming the value, when they contradict each other."""
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    intermediate_size: int
+    max_position_embeddings: int = 1024
+    rope_theta: float = 10_000.0
+    rms_norm_eps: float = 1e-6
+    initializer_range: float = 0.02
+
+    text_size: int  # ids below it are text tokens; specials sit at the end of the vocabulary
+    eos_token_id: int
+    mask_token_id: int
+    delete_token_id: int
+    insert_token_ids: tuple[int, ...] = ()
+    uniform_share: float = 0.1  # of the noise, the rest is masks
+    num_labels: int = 0  # class labels that generation may be conditioned on
+    condition_size: int = 0  # width of an external embedding that generation may be conditioned on
+    self_conditioning: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError(f"{self.num_attention_heads=} must be a multiple of {self.num_key_value_heads=}")
+        if self.head_dim % 2:
+            raise ValueError(f"{self.head_dim=} must be even for rotary positions")
+        for name in ("vocab_size", "hidden_size", "num_hidden_layers", "intermediate_size", "max_position_embeddings"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        for special in (self.eos_token_id, self.mask_token_id, *self.controls.ids):
+            if not 0 <= special < self.vocab_size:
+                raise ValueError(f"special id {special} is outside the vocabulary of {self.vocab_size}")
+        if not 0 < self.text_size <= self.vocab_size:
+            raise ValueError(f"{self.text_size=} must be in (0, {self.vocab_size}]")
+
+    @property
+    def controls(self) -> Controls:
+        return Controls(self.delete_token_id, tuple(self.insert_token_ids))
+
+    @property
+    def never_text(self) -> tuple[int, ...]:
+        """Specials that no prediction may emit: all but end of text and the controls."""
+        spoken = {self.eos_token_id, *self.controls.ids}
+        return tuple(i for i in range(self.text_size, self.vocab_size) if i not in spoken)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ModelConfig":
+        """Read back `to_json`; fields that a Hugging Face config adds (model_type, ...) must be removed before."""
+        known = {f.name for f in fields(cls)}
+        for name in values:
+            if name not in known:
+                near = get_close_matches(name, known, 1)
+                raise ValueError(f"unknown model field {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        try:
+            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        except TypeError as error:
+            raise ValueError(f"incomplete model configuration: {error}") from None
