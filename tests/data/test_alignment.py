@@ -1,5 +1,6 @@
 """Edit scripts are minimal, and following them leads to the clean text from any state on the way."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -55,7 +56,7 @@ def test_script_is_minimal_and_rebuilds_the_target(source: list[int], target: li
 def test_every_gap_sits_before_a_kept_token(source: list[int], target: list[int]) -> None:
     ops = align(source, target)
     assert ops[-1] == Op("keep", len(source) - 1, len(target) - 1)
-    for op, following in zip(ops, ops[1:], strict=False):
+    for op, following in pairwise(ops):
         assert op.kind != "insert" or following.kind in ("insert", "keep")
 
 

@@ -1,0 +1,610 @@
+"""Errors: the mistakes that learners and hurried writers make, put into clean English text.
+
+Knows kinds of mistakes and how often they come. Refuses to know tokens, models, or how to mend anything.
+
+A text is a list of bare words, punctuation marks counting as words; the white space before each stays as it was
+unless a mistake is made of it. A kind of mistake looks at one place, `(words, i, rng)`, and gives an `Edit`: how
+many words it takes from there and what stands there instead, or None where it cannot be made.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate, chain
+from random import Random
+from types import MappingProxyType
+
+from redraft.data import lexicon as lex
+
+Edit = tuple[int, str]
+Words = Sequence[str]
+Kind = Callable[[Words, int, Random], Edit | None]
+
+WORD = re.compile(r"(\s*)((?:https?://|www\.)\S+|[\w.+-]{1,64}@\w[\w.-]*|\w+(?:['’]\w+)*|[^\w\s]|\Z)")
+TRIES = 4  # kinds drawn for one mistake before giving it up
+REACH = 60  # how far from a place drawn at random a kind may look for one that suits it
+SPREAD = 1.6  # shape of the gamma distribution of rates: the smaller, the more unlike each other are two texts
+WORST = 0.5  # no text has more mistakes per word than this
+
+KINDS: dict[str, Kind] = {}
+WEIGHTS: dict[str, float] = {}
+
+
+def _kind(weight: float) -> Callable[[Kind], Kind]:
+    """Register a kind of mistake under its function's name, with its share of all mistakes."""
+
+    def register(kind: Kind) -> Kind:
+        KINDS[kind.__name__] = kind
+        WEIGHTS[kind.__name__] = weight
+        return kind
+
+    return register
+
+
+# ------------------------------------------------------------------------------- looking at words
+
+
+def _word(words: Words, i: int) -> str:
+    """The word at i in lower case; empty beyond either end."""
+    return words[i].lower() if 0 <= i < len(words) else ""
+
+
+def _starts(words: Words, i: int) -> bool:
+    return i == 0 or words[i - 1] in ".!?"
+
+
+def _like(word: str, model: str) -> str:
+    """`word` in the casing of `model`."""
+    if model.isupper() and len(model) > 1:
+        return word.upper()
+    return word[:1].upper() + word[1:] if model[:1].isupper() else word
+
+
+def _plain(word: str) -> bool:
+    """A word whose spelling can go wrong: letters of the Latin alphabet, and no name in the middle of a sentence."""
+    return len(word) > 3 and word.isascii() and word.isalpha() and (word.islower() or word.istitle())
+
+
+def _swap(table: Mapping[str, tuple[str, ...]], words: Words, i: int, rng: Random) -> Edit | None:
+    """Another entry of a table of words taken for one another."""
+    others = table.get(words[i].lower())
+    return (1, _like(rng.choice(others), words[i])) if others else None
+
+
+# -------------------------------------------------------------------------------------- spelling
+
+
+@_kind(11)
+def misspelling(words: Words, i: int, rng: Random) -> Edit | None:
+    """becouse, definately: what everyone gets wrong."""
+    return _swap(lex.MISSPELLINGS, words, i, rng)
+
+
+@_kind(11)
+def sound(words: Words, i: int, rng: Random) -> Edit | None:
+    """Spelt as it is heard: ie/ei, -ance/-ence, doubled and single consonants, vowels."""
+    word = words[i]
+    if not _plain(word):
+        return None
+    for stretch in rng.sample(_SOUNDS, 12):
+        at = word.rfind(stretch) if rng.random() < 0.5 else word.find(stretch, 1)
+        if at > 0:
+            return 1, word[:at] + rng.choice(lex.SOUNDS[stretch]) + word[at + len(stretch) :]
+    return None
+
+
+@_kind(4)
+def letter_dropped(words: Words, i: int, rng: Random) -> Edit | None:
+    word = words[i]
+    if not _plain(word):
+        return None
+    at = rng.randrange(1, len(word))
+    return 1, word[:at] + word[at + 1 :]
+
+
+@_kind(2.5)
+def letter_doubled(words: Words, i: int, rng: Random) -> Edit | None:
+    word = words[i]
+    if not _plain(word):
+        return None
+    at = rng.randrange(1, len(word))
+    return 1, word[:at] + word[at] + word[at:]
+
+
+@_kind(3)
+def letters_swapped(words: Words, i: int, rng: Random) -> Edit | None:
+    word = words[i]
+    if not _plain(word):
+        return None
+    at = rng.randrange(1, len(word) - 1)
+    return (1, word[:at] + word[at + 1] + word[at] + word[at + 2 :]) if word[at] != word[at + 1] else None
+
+
+@_kind(3)
+def neighbour_key(words: Words, i: int, rng: Random) -> Edit | None:
+    """A key beside the right one, instead of it or with it."""
+    word = words[i]
+    if not _plain(word):
+        return None
+    at = rng.randrange(1, len(word))
+    near = rng.choice(lex.KEY_NEIGHBOURS[word[at]])
+    return 1, word[:at] + near + word[at + (rng.random() < 0.7) :]
+
+
+@_kind(2.5)
+def vowel(words: Words, i: int, rng: Random) -> Edit | None:
+    """One vowel for another, or left out, or an e at the end that should or should not be there."""
+    word = words[i]
+    if not _plain(word):
+        return None
+    if rng.random() < 0.25:
+        return 1, word[:-1] if word[-1] == "e" else word + "e"
+    places = [k for k in range(1, len(word)) if word[k] in "aeiou"]
+    if not places:
+        return None
+    at = rng.choice(places)
+    return 1, word[:at] + rng.choice("aeiou".replace(word[at], "") + " ").strip() + word[at + 1 :]
+
+
+@_kind(2)
+def split_or_merged(words: Words, i: int, rng: Random) -> Edit | None:
+    """alot, infact, to day, my self."""
+    word, pair = _word(words, i), f"{_word(words, i)} {_word(words, i + 1)}"
+    if pair in lex.SPLITS:
+        return 2, _like(rng.choice(lex.SPLITS[pair]), words[i])
+    return _swap(lex.SPLITS, words, i, rng) if word in lex.SPLITS else None
+
+
+@_kind(1)
+def space_lost(words: Words, i: int, rng: Random) -> Edit | None:
+    """Two words run together."""
+    both = i + 1 < len(words) and words[i].isalpha() and words[i + 1].isalpha()
+    return (2, words[i] + words[i + 1]) if both and len(words[i]) + len(words[i + 1]) < 10 else None
+
+
+@_kind(0.5)
+def space_gained(words: Words, i: int, rng: Random) -> Edit | None:
+    if not _plain(words[i]) or len(words[i]) < 6:
+        return None
+    at = rng.randrange(2, len(words[i]) - 2)
+    return 1, words[i][:at] + " " + words[i][at:]
+
+
+# ----------------------------------------------------------------------------------------- words
+
+_MISSED = frozenset("is are was were be been am do does not to that it have has had will can i they we he she "
+                    "there of in for and who which so as if".split())  # fmt: skip
+_DOUBLED = frozenset("the a to of in is and that it i they for we be was with on have".split())
+_ARTICLES = ("a", "an", "the")
+_DETERMINERS = frozenset("a an the this that these those my your his her its our their some any no every each "
+                         "another many much few several all both one two three more most other such".split())  # fmt: skip
+
+
+@_kind(2.5)
+def word_missing(words: Words, i: int, rng: Random) -> Edit | None:
+    """A small word left out: it called, they going."""
+    word = _word(words, i)
+    follows = word in _MISSED and _word(words, i + 1).isalpha()
+    return (2, _like(words[i + 1], words[i])) if follows and not words[i].isupper() else None
+
+
+@_kind(0.8)
+def word_doubled(words: Words, i: int, rng: Random) -> Edit | None:
+    return (1, f"{words[i]} {words[i].lower()}") if _word(words, i) in _DOUBLED else None
+
+
+@_kind(1)
+def words_swapped(words: Words, i: int, rng: Random) -> Edit | None:
+    first, second = _word(words, i), _word(words, i + 1)
+    if not (first.isalpha() and second.isalpha()) or first == second or words[i + 1] != second:
+        return None
+    return 2, f"{_like(second, words[i])} {first if first != 'i' else 'I'}"
+
+
+@_kind(6)
+def article_dropped(words: Words, i: int, rng: Random) -> Edit | None:
+    if _word(words, i) not in _ARTICLES or not _word(words, i + 1).isalpha() or words[i] == "A" == words[i + 1]:
+        return None
+    return 2, _like(words[i + 1], words[i]) if words[i][0].isupper() else words[i + 1]
+
+
+@_kind(2)
+def article_swapped(words: Words, i: int, rng: Random) -> Edit | None:
+    """a for an and an for a, which is always wrong; now and then the for a."""
+    word, following = _word(words, i), _word(words, i + 1)
+    if word not in _ARTICLES or not following.isalpha():
+        return None
+    right = "an" if following[0] in "aeiou" else "a"
+    wrong = "an" if right == "a" else "a"
+    choice = rng.choice((wrong, right)) if word == "the" else wrong if rng.random() < 0.7 else "the"
+    return 1, _like(choice, words[i])
+
+
+@_kind(3)
+def article_added(words: Words, i: int, rng: Random) -> Edit | None:
+    """the people, the society, a information: before a noun or an adjective that has no article."""
+    word, before = words[i], _word(words, i - 1)
+    if not _plain(word) or word in lex.FUNCTION_WORDS or not word.islower():
+        return None
+    mass = word in lex.MASS_NOUNS
+    plural = word.endswith("s") and word[:-1] in lex.NOUNS
+    fits = (
+        before in lex.FUNCTION_WORDS and before not in _DETERMINERS and (mass or plural or before in lex.PREPOSITIONS)
+    )
+    return (1, f"{'a' if rng.random() < 0.3 else 'the'} {word}") if fits else None
+
+
+@_kind(3.5)
+def preposition_swapped(words: Words, i: int, rng: Random) -> Edit | None:
+    return _swap(lex.PREPOSITIONS, words, i, rng) if not _starts(words, i) else None
+
+
+@_kind(2)
+def preposition_dropped(words: Words, i: int, rng: Random) -> Edit | None:
+    drop = words[i] in lex.PREPOSITIONS and i > 0 and _word(words, i + 1).isalpha() and words[i - 1].isalpha()
+    return (2, words[i + 1]) if drop else None
+
+
+@_kind(1.5)
+def preposition_added(words: Words, i: int, rng: Random) -> Edit | None:
+    """discuss about, enter into."""
+    added = lex.ADDED_PREPOSITIONS.get(words[i])
+    free = added and _word(words, i + 1).isalpha() and _word(words, i + 1) not in lex.PREPOSITIONS
+    return (1, f"{words[i]} {rng.choice(added)}") if added and free else None
+
+
+# ----------------------------------------------------------------------------------------- verbs
+
+
+def _third(base: str) -> str:
+    if base in ("have", "be", "do", "go"):
+        return {"have": "has", "be": "is", "do": "does", "go": "goes"}[base]
+    return _plural(base)
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "z", "ch", "sh")) else "s")
+
+
+_DOUBLING = frozenset("admit begin bet chat cut dig drop fit forbid forget get hit let plan prefer put quit refer run "
+                      "set shut sit spin split stop swim transfer upset win".split())  # fmt: skip
+
+
+def _stem(base: str) -> str:
+    return base + base[-1] if base in _DOUBLING else base
+
+
+def _ing(base: str) -> str:
+    if base.endswith("ie"):
+        return base[:-2] + "ying"
+    return (base[:-1] if base.endswith("e") and base[-2:] not in ("ee", "ye", "oe") else _stem(base)) + "ing"
+
+
+def _ed(base: str) -> str:
+    if base.endswith("e"):
+        return base + "d"
+    return base[:-1] + "ied" if base.endswith("y") and base[-2] not in "aeiou" else _stem(base) + "ed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    base: str
+    third: str
+    past: str
+    participle: str
+    ing: str
+    regular: str  # the past it would have were it regular: goed, teached
+
+
+def _verbs() -> dict[str, tuple[str, _Verb]]:
+    """Every form of every verb of the tables, as (which form, the verb). The base wins where forms are the same."""
+    verbs = [_Verb(b, _third(b), past, part, _ing(b), _ed(b)) for b, past, part in lex.IRREGULAR]
+    verbs += [_Verb(b, _third(b), _ed(b), _ed(b), _ing(b), b) for b in lex.REGULAR_VERBS]
+    forms: dict[str, tuple[str, _Verb]] = {}
+    for name in ("ing", "participle", "past", "third", "base"):
+        forms |= {getattr(verb, name): (name, verb) for verb in verbs}
+    return forms
+
+
+_VERBS = _verbs()
+_BARE = frozenset("to can will could should would may might must shall do does did don't doesn't didn't can't cannot "
+                  "won't couldn't wouldn't shouldn't not let's".split())  # fmt: skip
+_HAVE = frozenset("have has had having haven't hasn't hadn't".split())
+_BE = frozenset("is are was were be been being am isn't aren't wasn't weren't i'm it's they're we're you're".split())
+_SINGULAR = frozenset("he she it this that who which everyone everybody someone nobody".split())
+_PLURAL = frozenset("i we you they people who these those".split())
+
+
+@_kind(5)
+def verb_form(words: Words, i: int, rng: Random) -> Edit | None:
+    """to goes, have went, is use, of make: a form that what stands before it does not take."""
+    form, verb = _VERBS.get(words[i], (None, None))
+    if verb is None:
+        return None
+    wrong = _wrong_forms(form, verb, _word(words, i - 1))
+    choices = [w for w in wrong if w != words[i]]
+    return (1, rng.choice(choices)) if choices else None
+
+
+def _wrong_forms(form: str | None, verb: _Verb, before: str) -> tuple[str, ...]:
+    if before in _BARE and form == "base":
+        return verb.third, verb.past, verb.ing, verb.participle, "to " + verb.base
+    if before in _HAVE and form in ("past", "participle"):
+        return verb.base, verb.past, verb.regular, verb.ing
+    if before in _BE and form != "base":
+        return verb.base, verb.base, verb.past, verb.third
+    if before in lex.PREPOSITIONS and form == "ing":
+        return verb.base, verb.base, "to " + verb.base, verb.third
+    if form in ("past", "participle") and before in _SINGULAR | _PLURAL:
+        return verb.regular, verb.base if before in _SINGULAR else verb.regular, verb.ing
+    return (verb.regular, verb.base) if form in ("past", "participle") else ()
+
+
+@_kind(1.5)
+def to_dropped_or_added(words: Words, i: int, rng: Random) -> Edit | None:
+    """want go; must to go."""
+    word, following = _word(words, i), _word(words, i + 1)
+    if _VERBS.get(following, ("",))[0] != "base":
+        return None
+    if words[i] == "to":
+        return 2, words[i + 1]
+    modal = word in _BARE and word not in ("not", "to", "do", "does", "did")
+    return (1, words[i] + " to") if modal else None
+
+
+@_kind(3)
+def agreement(words: Words, i: int, rng: Random) -> Edit | None:
+    """they is, he have, people was."""
+    return _swap(lex.AGREEMENT, words, i, rng)
+
+
+@_kind(4)
+def verb_number(words: Words, i: int, rng: Random) -> Edit | None:
+    """he go, they goes."""
+    form, verb = _VERBS.get(words[i], (None, None))
+    if verb is None or words[i] in lex.AGREEMENT:
+        return None
+    if form == "third":
+        return 1, verb.base
+    before = _word(words, i - 1)
+    plural = before in _PLURAL or before.endswith("s") and before[:-1] in lex.NOUNS
+    return (1, verb.third) if form == "base" and plural else None
+
+
+# ---------------------------------------------------------------------------------- nouns, others
+
+_NO_PLURAL = frozenset("this is was has his as us its thus always perhaps yes does goes says less unless across "
+                       "towards besides sometimes news means series ours yours hers theirs was's".split())  # fmt: skip
+_SOME = frozenset("many these those some several few all most of other various different two three four five ten "
+                  "more lots such both".split())  # fmt: skip
+_ONE = frozenset("a an this that each every one another any".split())
+
+
+@_kind(5)
+def noun_singular(words: Words, i: int, rng: Random) -> Edit | None:
+    """many book."""
+    word = words[i]
+    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")) or word in _NO_PLURAL:
+        return None
+    known = word[:-1] in lex.NOUNS or word[:-2] in lex.NOUNS or word[:-3] + "y" in lex.NOUNS
+    if not known and _word(words, i - 1) not in _SOME:
+        return None
+    if word.endswith("ies"):
+        return 1, word[:-3] + "y"
+    return 1, word[: -2 if word.endswith(("ches", "shes", "sses", "xes")) else -1]
+
+
+@_kind(2.5)
+def noun_plural(words: Words, i: int, rng: Random) -> Edit | None:
+    """a books, informations."""
+    word, before = words[i], _word(words, i - 1)
+    if word in lex.MASS_NOUNS:
+        return 1, _plural(word)
+    noun = word in lex.NOUNS and (before in _ONE or rng.random() < 0.2)
+    return (1, _plural(word)) if noun else None
+
+
+@_kind(1)
+def noun_irregular(words: Words, i: int, rng: Random) -> Edit | None:
+    """childrens, womans, countrys."""
+    return _swap(lex.IRREGULAR_PLURALS, words, i, rng)
+
+
+@_kind(4)
+def homophone(words: Words, i: int, rng: Random) -> Edit | None:
+    return _swap(lex.HOMOPHONES, words, i, rng)
+
+
+@_kind(4)
+def confusable(words: Words, i: int, rng: Random) -> Edit | None:
+    """say for tell, much for many, success for succeed."""
+    return _swap(lex.CONFUSABLES, words, i, rng)
+
+
+@_kind(1.2)
+def pronoun(words: Words, i: int, rng: Random) -> Edit | None:
+    edit = _swap(lex.PRONOUNS, words, i, rng)
+    return None if edit is None else (1, edit[1].lower() if not _starts(words, i) else edit[1])
+
+
+@_kind(1.2)
+def adverb(words: Words, i: int, rng: Random) -> Edit | None:
+    """speak quick, a really problem."""
+    word = words[i]
+    if (
+        len(word) > 5
+        and word.endswith("ly")
+        and word not in ("family", "reply", "apply", "supply", "early", "friendly")
+    ):
+        return 1, word[:-3] + "y" if word.endswith("ily") else word[:-2]
+    adjective = word.endswith(("al", "ful", "ous", "ive")) and len(word) > 5
+    return (1, word + "ly") if adjective and _word(words, i - 1) in _BE | {"a", "the", "more"} else None
+
+
+@_kind(0.8)
+def comparison(words: Words, i: int, rng: Random) -> Edit | None:
+    """more better, more big, most easiest."""
+    for table, more in ((lex.COMPARATIVES, "more"), (lex.SUPERLATIVES, "most")):
+        if words[i] in table:
+            return 1, rng.choice((f"{more} {words[i]}", f"{more} {table[words[i]]}", table[words[i]]))
+    if words[i] in ("more", "most") and _word(words, i + 1).endswith(("ful", "ous", "ive", "ant", "ent", "ing", "ed")):
+        return 2, words[i + 1]
+    return None
+
+
+# ------------------------------------------------------------------------ casing and punctuation
+
+
+@_kind(3)
+def capital_lost(words: Words, i: int, rng: Random) -> Edit | None:
+    return (1, words[i].lower()) if words[i][:1].isupper() and (words[i] == "I" or words[i].istitle()) else None
+
+
+@_kind(0.6)
+def capital_gained(words: Words, i: int, rng: Random) -> Edit | None:
+    return (
+        (1, words[i].title() if rng.random() < 0.8 else words[i].upper())
+        if words[i].islower() and _plain(words[i])
+        else None
+    )
+
+
+@_kind(5)
+def comma_dropped(words: Words, i: int, rng: Random) -> Edit | None:
+    return (1, "") if words[i] == "," and 0 < i < len(words) - 1 and not words[i + 1].isdigit() else None
+
+
+_BEFORE_COMMA = frozenset("that because but and if when who which so or than of".split())
+
+
+@_kind(1)
+def comma_added(words: Words, i: int, rng: Random) -> Edit | None:
+    """Before or after a small word that joins: he says, that."""
+    if not (words[i].isalpha() and _word(words, i + 1).isalpha()):
+        return None
+    return (1, words[i] + ",") if words[i + 1] in _BEFORE_COMMA or words[i] in ("that", "because", "and") else None
+
+
+@_kind(1.2)
+def final_mark_lost(words: Words, i: int, rng: Random) -> Edit | None:
+    last = words[i] in (".", "?", "!") and not any(w.isalnum() for w in words[i + 1 : i + 3])
+    return (1, "") if last and i > 0 else None
+
+
+@_kind(2)
+def sentences_run_on(words: Words, i: int, rng: Random) -> Edit | None:
+    """A full stop that became a comma, or nothing."""
+    if words[i] != "." or i + 1 >= len(words) or not words[i + 1].istitle() or i == 0:
+        return None
+    following = words[i + 1] if words[i + 1] == "I" or rng.random() < 0.3 else words[i + 1].lower()
+    return 2, rng.choice((",", ",", "", " and")) + " " + following
+
+
+@_kind(0.5)
+def sentence_broken(words: Words, i: int, rng: Random) -> Edit | None:
+    """A comma that became a full stop."""
+    joins = words[i] == "," and _word(words, i + 1) in lex.FUNCTION_WORDS and i > 0
+    return (2, f". {words[i + 1].title()}") if joins else None
+
+
+@_kind(2)
+def apostrophe(words: Words, i: int, rng: Random) -> Edit | None:
+    """dont, its, peoples; now and then one too many: book's."""
+    word = words[i]
+    at = max(word.find("'"), word.find("’"))
+    if at > 0:
+        possessive = word.endswith(("'s", "’s")) and rng.random() < 0.4
+        return 1, word[:at] if possessive else word[:at] + word[at + 1 :]
+    plural = word.endswith("s") and word[:-1] in lex.NOUNS and rng.random() < 0.15
+    return (1, word[:-1] + "'s") if plural else None
+
+
+@_kind(0.7)
+def spacing(words: Words, i: int, rng: Random) -> Edit | None:
+    """A space before a mark, or none after it."""
+    if words[i] not in tuple(",.!?;:") or i == 0:
+        return None
+    follows = _word(words, i + 1).isalpha() and words[i] in ",."
+    return (2, words[i] + words[i + 1]) if follows and rng.random() < 0.6 else (1, " " + words[i])
+
+
+# -------------------------------------------------------------------------------------- the model
+
+_SOUNDS = tuple(lex.SOUNDS)
+
+
+@dataclass(frozen=True)
+class ErrorModel:
+    """How many mistakes, and of which kinds.
+
+    rate     expected mistakes per word; each text draws its own rate around it
+    weights  share of each kind by name (see `KINDS`); a kind that is not named is not made
+    """
+
+    rate: float = 0.12
+    weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(WEIGHTS))
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate <= 1:
+            raise ValueError(f"{self.rate=} must be in [0, 1]")
+        if unknown := set(self.weights) - set(KINDS):
+            raise ValueError(f"weights name no kind of mistake: {sorted(unknown)}; there are {sorted(KINDS)}")
+        if sum(self.weights.values()) <= 0 or min(self.weights.values()) < 0:
+            raise ValueError(f"{self.weights=} must not be negative, nor all zero")
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        return tuple(KINDS[name] for name in self.weights)
+
+    @cached_property
+    def cumulative(self) -> tuple[float, ...]:
+        """Running sum of the weights, in the order of `kinds`."""
+        return tuple(accumulate(self.weights.values()))
+
+    def num_errors(self, num_words: int, rng: Random) -> int:
+        """How many mistakes a text of so many words gets: gamma-distributed around the rate."""
+        rate = min(WORST, self.rate * rng.gammavariate(SPREAD, 1 / SPREAD))
+        return int(rate * num_words + rng.random())
+
+
+DEFAULT = ErrorModel()
+
+
+def make_errors(text: str, rng: Random, model: ErrorModel = DEFAULT) -> str:
+    """`text` with mistakes in it: from none to terrible, `model.rate` per word on average.
+
+    Line breaks stay where they are. The same text and state of `rng` give the same mistakes.
+    """
+    pieces = WORD.findall(text)
+    spaces = [space for space, _ in pieces]
+    words = [word for _, word in pieces if word]
+    written: list[str | None] = [None] * len(words)  # what stands at a word after a mistake; None: as it was
+    for _ in range(model.num_errors(len(words), rng)):
+        _make_one(words, spaces, written, rng, model)
+    out = [space + (word if new is None else new) for space, word, new in zip(spaces, words, written, strict=False)]
+    return "".join(out) + "".join(spaces[len(words) :])
+
+
+def _make_one(words: list[str], spaces: list[str], written: list[str | None], rng: Random, model: ErrorModel) -> None:
+    """Draw a kind and look for a place for it; after a few kinds without one, give up."""
+    for kind in rng.choices(model.kinds, cum_weights=model.cumulative, k=TRIES):
+        start = rng.randrange(len(words))
+        for i in chain(range(start, min(start + REACH, len(words))), range(min(start, REACH))):
+            edit = kind(words, i, rng) if written[i] is None else None
+            if edit is not None and _apply(edit, i, words, spaces, written):
+                return
+
+
+def _apply(edit: Edit, i: int, words: list[str], spaces: list[str], written: list[str | None]) -> bool:
+    """Write an edit, unless it changes nothing, meets an earlier one or would join two lines."""
+    count, text = edit
+    taken = range(i + 1, i + count)
+    if count == 1 and text == words[i] or any(written[k] is not None or "\n" in spaces[k] for k in taken):
+        return False
+    written[i] = text
+    for k in taken:
+        written[k], spaces[k] = "", ""
+    return True
