@@ -33,7 +33,7 @@ class ModelConfig:
     delete_token_id: int
     insert_token_ids: tuple[int, ...] = ()
     uniform_share: float = 0.1  # of the noise, the rest is masks
-    num_labels: int = 0  # class labels that generation may be conditioned on
+    labels: tuple[str, ...] = ()  # class labels that generation may be conditioned on
     condition_size: int = 0  # width of an external embedding that generation may be conditioned on
     self_conditioning: bool = False
 
@@ -50,6 +50,10 @@ class ModelConfig:
                 raise ValueError(f"special id {special} is outside the vocabulary of {self.vocab_size}")
         if not 0 < self.text_size <= self.vocab_size:
             raise ValueError(f"{self.text_size=} must be in (0, {self.vocab_size}]")
+
+    @property
+    def num_labels(self) -> int:
+        return len(self.labels)
 
     @property
     def controls(self) -> Controls:

@@ -1,0 +1,248 @@
+"""The mixture: which examples a training step sees. A pure function of (seed, step).
+
+There is no loader state: a resumed run asks for step n again and gets the same batch, noise included.
+Knows passages, kinds of example and shares. Kinds: running text (autoregressive and block diffusion in
+one row), the edit reverse process, and infill with a gap that is wider than its text.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from redraft.core.canvas import Controls
+from redraft.core.corruption import Hybrid
+from redraft.core.objectives import antithetic_times
+from redraft.data.alignment import partly_noised
+from redraft.data.errors import ErrorModel, make_errors
+from redraft.data.packing import Batch, Example, Part, canvas_side, clean_side, join, pack
+from redraft.data.passages import Passages
+from redraft.data.sentences import split_sentences
+from redraft.data.tokenizer import TextTokenizer
+
+FIX = (
+    "fix", "fix", "fix", "fix grammar", "fix the spelling", "fix the mistakes", "correct this", "correct the grammar",
+    "proofread", "fix spelling and grammar",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureConfig:
+    """Shares and sizes of a batch. Shares are relative; sources not named are not used."""
+
+    text: Mapping[str, float]
+    edits: Mapping[str, float]
+    labels: Mapping[str, str] = field(default_factory=dict)  # source -> class label
+    row_length: int = 768
+    text_rows: int = 5
+    edit_rows: int = 4
+    infill_rows: int = 1
+    block_lengths: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
+    block_shares: tuple[float, ...] = (0.1, 0.1, 0.2, 0.3, 0.2, 0.1)
+    min_level: float = 0.05  # clipped schedule: noise levels below teach little and weigh much
+    label_dropout: float = 0.3
+    errors: ErrorModel = field(default_factory=ErrorModel)
+    clean_share: float = 0.2  # of edit examples, nothing to correct
+    max_edit_tokens: int = 160
+    changed_weight: float = 3.0
+    visible_weight: float = 0.1  # accepted tokens of a block: teaches which of them to doubt
+
+    def __post_init__(self) -> None:
+        if len(self.block_lengths) != len(self.block_shares):
+            raise ValueError(f"{self.block_lengths=} and {self.block_shares=} differ in number")
+        if not 0 <= self.min_level < 1:
+            raise ValueError(f"{self.min_level=} must be in [0, 1)")
+
+
+class Mixture:
+    """`batch(step)` for any step, in any order."""
+
+    def __init__(
+        self,
+        config: MixtureConfig,
+        passages: Passages,
+        tokenizer: TextTokenizer,
+        corruption: Hybrid,
+        controls: Controls,
+        seed: int = 0,
+    ) -> None:
+        self.config, self.passages, self.tokenizer, self.seed = config, passages, tokenizer, seed
+        self.corruption, self.controls = corruption, controls
+        self.eos_id = tokenizer.special("<|endoftext|>")
+        self.edit_id = tokenizer.special("<|edit|>")
+        self.label_names = tuple(dict.fromkeys(config.labels.values()))
+        self.by_source = {name: passages.of(name) for name in {**config.text, **config.edits}}
+        self.instructions = [tokenizer.encode(f"{words}\n") for words in FIX]
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step: the same tensors whenever it is asked for."""
+        rng = np.random.default_rng([self.seed, step])
+        config = self.config
+        block_length = int(rng.choice(config.block_lengths, p=_normal(config.block_shares)))
+        levels = _Levels(rng, config.min_level)
+        rows = [self._text_row(rng, block_length, levels) for _ in range(config.text_rows)]
+        rows += [self._row(rng, self.edit_example) for _ in range(config.edit_rows)]
+        rows += [self._row(rng, self.infill_example) for _ in range(config.infill_rows)]
+        return pack(rows, config.row_length)
+
+    # ------------------------------------------------------------------ running text
+
+    def _text_row(self, rng: np.random.Generator, block_length: int, levels: "_Levels") -> list[Example]:
+        row: list[Example] = []
+        room = self.config.row_length
+        while room > 2 * max(block_length, 24) + 2:
+            name = _draw(rng, self.config.text)
+            # Half of the room for each side, less the start token and a label.
+            example = self.text_example(rng, name, block_length, (room - 2) // 2, levels)
+            row.append(example)
+            room -= len(example)
+        return row
+
+    def text_example(
+        self, rng: np.random.Generator, name: str, block_length: int, most: int, levels: "_Levels"
+    ) -> Example:
+        """[start, text] clean, and the same text as noisy blocks; a text that ends is padded with end of text."""
+        tokens = self.passages[int(rng.choice(self.by_source[name]))]
+        ends = len(tokens) <= most and tokens[-1] == self.eos_id
+        tokens = tokens[:most]
+        label = self._label(rng, name)
+        clean = clean_side([self.eos_id, *tokens.tolist()], label=label)
+        wanted = len(tokens) // block_length * block_length
+        if ends and wanted < len(tokens) and wanted + block_length <= most:
+            wanted += block_length
+        if not wanted:  # a text shorter than one block and cut short: one short block
+            wanted = len(tokens)
+        targets = np.full(wanted, self.eos_id, np.int64)
+        targets[: min(wanted, len(tokens))] = tokens[:wanted]
+        canvas = self._noisy_blocks(rng, targets, len(tokens), block_length, levels, start=len(clean) - len(tokens))
+        return join(clean, canvas, block_length=block_length)
+
+    def _noisy_blocks(
+        self, rng: np.random.Generator, targets: NDArray[np.int64], real: int, block_length: int, levels: "_Levels",
+        *, start: int,
+    ) -> Example:  # fmt: skip
+        level = np.repeat(levels.take(-(-len(targets) // block_length)), block_length)[: len(targets)]
+        hit = rng.random(len(targets)) < level
+        noise = self.corruption.noise(torch.from_numpy(rng.random(len(targets)))).numpy()
+        # NELBO weight 1/t of a linear schedule (MDLM, Eq. 10) on noise.
+        weight = np.where(hit, 1 / level, self._sampled(rng, len(hit), self.config.visible_weight)).astype(np.float32)
+        weight[real:] *= 0.2  # padding: enough to learn that a text ends and stays ended
+        return canvas_side(
+            np.where(hit, noise, targets), targets, weight, Part.BLOCK, start=start, block_length=block_length
+        )
+
+    def _sampled(self, rng: np.random.Generator, count: int, weight: float, share: float = 0.2) -> NDArray[np.float64]:
+        """Weights that are `weight` on average but 0 for most: fewer positions go through the head."""
+        return np.where(rng.random(count) < share, weight / share, 0.0)
+
+    def _label(self, rng: np.random.Generator, name: str) -> int:
+        if name not in self.config.labels or rng.random() < self.config.label_dropout:
+            return -1
+        return self.label_names.index(self.config.labels[name])
+
+    # ------------------------------------------------------------------ edits and infill
+
+    def _row(self, rng: np.random.Generator, make: Callable[[np.random.Generator], Example | None]) -> list[Example]:
+        row: list[Example] = []
+        room, misses = self.config.row_length, 0
+        while misses < 3 and room > 16:
+            example = make(rng)
+            if example is not None and len(example) <= room:
+                row.append(example)
+                room -= len(example)
+            else:
+                misses += 1
+        return row
+
+    def edit_example(self, rng: np.random.Generator) -> Example | None:
+        """Instruction as context, a text with mistakes (or half corrected) as canvas, its correction as target."""
+        config, eos = self.config, self.eos_id
+        text = self._sentences(rng, _draw(rng, config.edits))
+        coins = Random(int(rng.integers(2**62)))
+        wrong = text if coins.random() < config.clean_share else make_errors(text, coins, config.errors)
+        source, target = ([*ids, eos] for ids in self.tokenizer.encode_batch([wrong, text]))
+        started = coins.random() < 0.5
+        tokens, targets = partly_noised(
+            source, target, coins, self.controls, self.corruption.mask_id,
+            progress=coins.random() if started else 0.0,
+            mask_rate=0.6 if started else 0.0,
+            keep_noise=0.05 if started and coins.random() < 0.3 else 0.0,
+        )  # fmt: skip
+        if not 3 < len(tokens) <= config.max_edit_tokens:
+            return None
+        held, wanted = np.array(tokens), np.array(targets)
+        weight = np.where(held != wanted, config.changed_weight, self._sampled(rng, len(held), 1.0, 0.5))
+        words = self.instructions[int(rng.integers(len(self.instructions)))]
+        clean = clean_side([eos, self.edit_id, *words], learn=False)
+        canvas = canvas_side(held, wanted, weight.astype(np.float32), Part.EDIT, start=len(clean), block_length=len(held))
+        return join(clean, canvas)
+
+    def infill_example(self, rng: np.random.Generator) -> Example | None:
+        """Text with a gap; the gap is often wider than what belongs there, and its surplus asks to be deleted."""
+        tokens = self.passages[int(rng.choice(self.by_source[_draw(rng, self.config.text)]))]
+        if len(tokens) < 24:
+            return None
+        first = int(rng.integers(0, len(tokens) - 23))
+        tokens = tokens[first : first + int(rng.integers(24, 160))]
+        known = int(rng.integers(0, len(tokens) // 2))  # this much of the beginning is context
+        clean = clean_side([self.eos_id, *tokens[:known].tolist()], learn=False)
+        held, wanted, weight = self._gap(rng, tokens[known:])
+        return join(clean, canvas_side(held, wanted, weight, Part.GAP, start=len(clean), block_length=len(held)))
+
+    def _gap(
+        self, rng: np.random.Generator, tokens: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        start = int(rng.integers(0, len(tokens)))
+        width = int(rng.integers(1, min(32, len(tokens) - start) + 1))
+        surplus = int(rng.integers(0, 24)) if rng.random() < 0.7 else 0
+        level = rng.uniform(0.1, 1.0)
+        gap = tokens[start : start + width]
+        open_slot = rng.random(width) < level
+        surplus = int((rng.random(surplus) < level).sum())
+        mask = np.full(width, self.corruption.mask_id)
+        extra = np.full(surplus, self.corruption.mask_id)
+        held = np.concatenate([tokens[:start], np.where(open_slot, mask, gap), extra, tokens[start + width :]])
+        deleted = np.full(surplus, self.controls.delete_id)
+        wanted = np.concatenate([tokens[:start], gap, deleted, tokens[start + width :]])
+        visible = self._sampled(rng, len(held), self.config.visible_weight)
+        weight = np.where(held == self.corruption.mask_id, 1.0, visible).astype(np.float32)
+        weight[start + width : start + width + surplus] *= 0.5
+        return held, wanted, weight
+
+    def _sentences(self, rng: np.random.Generator, name: str) -> str:
+        """One to four consecutive sentences of a passage."""
+        tokens = self.passages[int(rng.choice(self.by_source[name]))]
+        text = self.tokenizer.decode(tokens.tolist()).strip()
+        spans = split_sentences(text)
+        if not spans:
+            return text
+        count = int(rng.choice([1, 2, 3, 4], p=[0.5, 0.25, 0.15, 0.1]))
+        first = int(rng.integers(0, max(len(spans) - count, 0) + 1))
+        return text[spans[first][0] : spans[min(first + count, len(spans)) - 1][1]].strip()
+
+
+class _Levels:
+    """Noise levels of a batch's blocks: low discrepancy over the stretch that a batch is likely to need."""
+
+    def __init__(self, rng: np.random.Generator, low: float, count: int = 64) -> None:
+        self.rng, self.low, self.count = rng, low, count
+        self.left: NDArray[np.float64] = np.zeros(0)
+
+    def take(self, count: int) -> NDArray[np.float64]:
+        while len(self.left) < count:
+            fresh = antithetic_times(self.count, torch.tensor(self.rng.random())).numpy()
+            self.left = np.concatenate([self.left, self.rng.permutation(self.low + (1 - self.low) * fresh)])
+        taken, self.left = self.left[:count], self.left[count:]
+        return taken
+
+
+def _draw(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
+    return str(rng.choice(list(shares), p=_normal(list(shares.values()))))
+
+
+def _normal(shares: object) -> NDArray[np.float64]:
+    values = np.asarray(shares, np.float64)
+    return values / values.sum()

@@ -1,0 +1,98 @@
+"""A recipe: everything that defines a run, as one value; and running it.
+
+Knows the order of work: tokenizer, passages, mixture, training, exported model. Recipes themselves are
+functions in `recipes/` that return a `Recipe`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from redraft.core.corruption import Hybrid
+from redraft.data.mixture import Mixture, MixtureConfig
+from redraft.data.passages import Passages, build_passages, corpus, held_out, load_passages
+from redraft.data.tokenizer import SPECIALS, TextTokenizer, load_tokenizer, train_tokenizer
+from redraft.models.config import ModelConfig
+from redraft.models.three_mode import ThreeModeModel
+from redraft.train.loop import Progress, TrainConfig, train
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A full run. `characters` limits what is read of each source."""
+
+    name: str
+    model: ModelConfig
+    mixture: MixtureConfig
+    train: TrainConfig
+    characters: Mapping[str, int] = field(default_factory=dict)
+    passage_tokens: int = 380
+    seed: int = 0
+
+
+def special_ids(vocab_size: int) -> dict[str, int]:
+    """Where Redraft's specials sit in a vocabulary of this size."""
+    return {name: vocab_size - len(SPECIALS) + n for n, name in enumerate(SPECIALS)}
+
+
+def model_config(vocab_size: int, **sizes: object) -> ModelConfig:
+    """A ModelConfig with the special ids of a Redraft tokenizer of `vocab_size` entries."""
+    ids = special_ids(vocab_size)
+    inserts = tuple(i for name, i in ids.items() if name.startswith("<|insert_"))
+    return ModelConfig.from_json(
+        {
+            "vocab_size": vocab_size,
+            "text_size": vocab_size - len(SPECIALS),
+            "eos_token_id": ids["<|endoftext|>"],
+            "mask_token_id": ids["<|mask|>"],
+            "delete_token_id": ids["<|delete|>"],
+            "insert_token_ids": inserts,
+            **sizes,
+        }
+    )
+
+
+def prepare(recipe: Recipe, data_dir: Path, cache: Path) -> tuple[TextTokenizer, Passages, Passages]:
+    """Tokenizer, training and held-out passages: read from `cache`, or made once and kept there."""
+    cache.mkdir(parents=True, exist_ok=True)
+    files = [cache / name for name in ("tokenizer.json", "train.npz", "held_out.npz")]
+    if not all(file.exists() for file in files):
+        _make(recipe, data_dir, *files)
+    tokenizer = load_tokenizer(files[0], recipe.model.text_size)
+    return tokenizer, load_passages(files[1]), load_passages(files[2])
+
+
+def _make(recipe: Recipe, data_dir: Path, tokenizer_file: Path, train_file: Path, held_file: Path) -> None:
+    pairs = list(corpus(data_dir, recipe.characters))
+    kept = [(name, text) for name, text in pairs if not held_out(text)]
+    tokenizer = train_tokenizer((text for _, text in kept), recipe.model.vocab_size)
+    tokenizer.save(tokenizer_file)
+    build_passages(kept, tokenizer, recipe.passage_tokens).save(train_file)
+    held = [(name, text) for name, text in pairs if held_out(text)]
+    build_passages(held, tokenizer, recipe.passage_tokens).save(held_file)
+
+
+def mixture_of(recipe: Recipe, tokenizer: TextTokenizer, passages: Passages) -> Mixture:
+    model = recipe.model
+    corruption = Hybrid(
+        mask_id=model.mask_token_id,
+        vocab_size=model.vocab_size,
+        uniform_share=model.uniform_share,
+        text_size=model.text_size,
+    )
+    return Mixture(recipe.mixture, passages, tokenizer, corruption, model.controls, recipe.seed)
+
+
+def run(
+    recipe: Recipe, data_dir: Path, folder: Path, *, resume: bool = False, progress: Progress = lambda record: None
+) -> ThreeModeModel:
+    """Prepare, train and return the model with averaged weights. The recipe is saved beside the checkpoint."""
+    import torch
+
+    tokenizer, passages, _ = prepare(recipe, data_dir, folder / "data")
+    torch.manual_seed(recipe.seed)
+    model = ThreeModeModel(recipe.model)
+    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+    data = mixture_of(recipe, tokenizer, passages)
+    return train(model, data, recipe.train, folder, resume=resume, progress=progress)
