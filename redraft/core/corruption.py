@@ -48,17 +48,18 @@ class Corruption(ABC):
         return alpha * self._distribution(clean, alpha) + (1 - alpha) * self.stationary(alpha)
 
     def transition(self, tokens_s: Tensor, alpha_s: Tensor, alpha_t: Tensor) -> Tensor:
-        """q(x_t | x_s) [..., V] for s < t: the same interpolation with alpha_t / alpha_s (arXiv:2406.07524, Eq. 2)."""
+        """q(x_t | x_s) [..., V] for s < t: the same interpolation with alpha_t / alpha_s (arXiv:2406.07524)."""
         return self.marginal(tokens_s, alpha_t / alpha_s)
 
     def posterior(self, tokens_t: Tensor, clean: Tensor, alpha_s: Tensor, alpha_t: Tensor) -> Tensor:
         """q(x_s | x_t, x_0) [..., V] for s < t, by Bayes' rule; alpha_s > 0.
 
         With tokens [...] as `clean` this is the true posterior. With a predicted distribution [..., V] in place of
-        x_0 it is the model's p(x_s | x_t): the parameterisation of D3PM (arXiv:2107.03006, Eq. 4), MDLM, UDLM
-        (arXiv:2412.10193, Eq. 16) and GIDD. For absorbing noise that equals the mixture E_{x_0 ~ p} q(x_s | x_t, x_0);
+        x_0 it is the model's p(x_s | x_t): the parameterisation of D3PM (arXiv:2107.03006), MDLM, UDLM
+        (arXiv:2412.10193) and GIDD. For absorbing noise that equals the mixture E_{x_0 ~ p} q(x_s | x_t, x_0);
         for other noise it is exact when p(x_0) is the distribution of the clean token given all *other* positions,
-        because the formula itself accounts for the evidence of the position's own token (see `leave_one_out`).
+        because the formula itself accounts for the evidence of the position's own token (`leave_one_out`,
+        arXiv:2605.22765).
         """
         ratio = alpha_t / alpha_s
         at_s_V = self.marginal(clean, alpha_s)
@@ -192,20 +193,28 @@ def corrupt(
     done. A row's noise depends on its seed and its length position alone.
     """
     step_B = torch.zeros_like(seed_B)
-    length = tokens_BL.shape[-1]
     empty_BL = torch.zeros_like(editable_BL) if status_BL is None else status_BL == Status.EMPTY
     open_BL = editable_BL & ~empty_BL
-    level_BL = level_B[:, None] if level_B.ndim == 1 else level_B
-    hit_BL = open_BL & (uniform(seed_B, step_B, length, Stream.CORRUPT) < level_BL)
-    noise_BL = corruption.noise(uniform(seed_B, step_B, length, Stream.NOISE))
-    status = torch.where(hit_BL, int(Status.NOISY), torch.where(open_BL, int(Status.ACCEPTED), int(Status.FIXED)))
+    noisy_tokens_BL, hit_BL = forward_noise(tokens_BL, open_BL, level_B, corruption, seed_B, step_B)
+    status_BL = torch.where(hit_BL, int(Status.NOISY), torch.where(open_BL, int(Status.ACCEPTED), int(Status.FIXED)))
     return Canvas(
-        tokens_BL=torch.where(hit_BL, noise_BL, tokens_BL),
-        status_BL=torch.where(empty_BL, int(Status.EMPTY), status),
+        tokens_BL=noisy_tokens_BL,
+        status_BL=torch.where(empty_BL, int(Status.EMPTY), status_BL),
         seed_B=seed_B,
         step_B=step_B,
         done_B=~hit_BL.any(-1),
     )
+
+
+def forward_noise(
+    tokens_BL: Tensor, editable_BL: Tensor, level_B: Tensor, corruption: Corruption, seed_B: Tensor, step_B: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A draw of x_t [B, L] at noise probability `level_B` ([B] or [B, L]), and where noise hit [B, L]."""
+    length = tokens_BL.shape[-1]
+    level_BL = level_B[:, None] if level_B.ndim == 1 else level_B
+    hit_BL = editable_BL & (uniform(seed_B, step_B, length, Stream.CORRUPT) < level_BL)
+    noise_BL = corruption.noise(uniform(seed_B, step_B, length, Stream.NOISE))
+    return torch.where(hit_BL, noise_BL, tokens_BL), hit_BL
 
 
 def _pick(u: Tensor, count: int) -> Tensor:

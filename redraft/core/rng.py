@@ -23,6 +23,7 @@ class Stream(IntEnum):
     VERIFY = 6  # speculative acceptance
     RESIDUAL = 7  # the token drawn after a rejection
     KIND = 8  # mask or random token in hybrid noise
+    TIME = 9  # the noise level of a likelihood sample
 
 
 def uniform(seed_B: Tensor, step_B: Tensor, length: int, stream: int) -> Tensor:

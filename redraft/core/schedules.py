@@ -30,7 +30,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """alpha = 1 - t (LLaDA, arXiv:2502.09992, Eq. 7; MD4, arXiv:2406.04329, Table 1)."""
+    """alpha = 1 - t (LLaDA, arXiv:2502.09992; MD4, arXiv:2406.04329)."""
 
     def alpha(self, t: Tensor) -> Tensor:
         return 1 - t
@@ -44,7 +44,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
-    """alpha = 1 - cos(pi/2 (1 - t)), written 1 - sin(pi t / 2) (MaskGIT, arXiv:2202.04200; MD4, Table 1)."""
+    """alpha = 1 - cos(pi/2 (1 - t)), written 1 - sin(pi t / 2) (MaskGIT, arXiv:2202.04200; MD4, arXiv:2406.04329)."""
 
     def alpha(self, t: Tensor) -> Tensor:
         return 1 - torch.sin(math.pi / 2 * t)
@@ -81,7 +81,7 @@ class LogLinear:
 
 @dataclass(frozen=True, slots=True)
 class Polynomial:
-    """alpha = 1 - t^power (MD4, arXiv:2406.04329, Table 1)."""
+    """alpha = 1 - t^power (MD4, arXiv:2406.04329)."""
 
     power: float = 2.0
 
@@ -101,7 +101,7 @@ class Polynomial:
 
 @dataclass(frozen=True, slots=True)
 class Geometric:
-    """sigma = sigma_min^(1-t) sigma_max^t, alpha = exp(-sigma) (SEDD, arXiv:2310.16834; MD4, Table 1).
+    """sigma = sigma_min^(1-t) sigma_max^t, alpha = exp(-sigma) (SEDD, arXiv:2310.16834; MD4, arXiv:2406.04329).
 
     Neither end is exact: alpha(0) = exp(-sigma_min) < 1 and alpha(1) = exp(-sigma_max) > 0.
     """
