@@ -131,7 +131,7 @@ class Uniform(Corruption):
 
     def log_stationary(self, like: Tensor) -> Tensor:
         text_V = torch.arange(self.vocab_size, device=like.device) < (self.text_size or self.vocab_size)
-        return torch.where(text_V, 1.0, 0.0).to(like.dtype).div(text_V.sum()).log()
+        return (text_V.to(like.dtype) / text_V.sum()).log()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,9 @@ class Hybrid(Corruption):
 
     def log_stationary(self, like: Tensor) -> Tensor:
         ids_V = torch.arange(self.vocab_size, device=like.device)
-        text_V = torch.where(ids_V < (self.text_size or self.vocab_size), self.uniform_share / self.num_text, 0.0)
-        return torch.where(ids_V == self.mask_id, 1 - self.uniform_share, text_V).to(like.dtype).log()
+        text_V = (ids_V < (self.text_size or self.vocab_size)) & (ids_V != self.mask_id)
+        mask_V = (ids_V == self.mask_id).to(like.dtype)
+        return (self.uniform_share / self.num_text * text_V.to(like.dtype) + (1 - self.uniform_share) * mask_V).log()
 
 
 def corrupt(

@@ -143,9 +143,11 @@ def test_leave_one_out_prediction_makes_the_reverse_step_exact(corruption: Corru
     joint_xx = joint_xx / joint_xx.sum()
     at_t_xz = corruption.marginal(torch.arange(text), real(alpha_t))
     posterior_xzy = corruption.posterior(
-        ids(corruption).expand(text, -1), torch.arange(text)[:, None].expand(-1, corruption.vocab_size), real(alpha_s),
+        ids(corruption).expand(text, -1),
+        torch.arange(text)[:, None].expand(-1, corruption.vocab_size),
+        real(alpha_s),
         real(alpha_t),
-    )  # fmt: skip
+    )
     for z, other in itertools.product(range(corruption.vocab_size), repeat=2):
         others_x = (joint_xx * at_t_xz[:, other]).sum(-1)
         others_x = others_x / others_x.sum()  # p(x | z')
@@ -241,8 +243,12 @@ def test_corrupt_never_touches_what_is_not_editable(corruption: Corruption) -> N
 def test_corrupt_marks_spared_editable_tokens_accepted_and_keeps_them() -> None:
     tokens_BL = torch.arange(1000)[None]
     canvas = corrupt(
-        tokens_BL, torch.ones_like(tokens_BL, dtype=torch.bool), torch.tensor([0.5]), Absorbing(1000, 1001), torch.ones(1).long()
-    )  # fmt: skip
+        tokens_BL,
+        torch.ones_like(tokens_BL, dtype=torch.bool),
+        torch.tensor([0.5]),
+        Absorbing(1000, 1001),
+        torch.tensor([1]),
+    )
     spared_BL = canvas.status_BL == Status.ACCEPTED
     assert torch.equal(spared_BL, ~canvas.noisy_BL)
     assert torch.equal(canvas.tokens_BL[spared_BL], tokens_BL[spared_BL])
@@ -252,8 +258,8 @@ def test_corrupt_marks_spared_editable_tokens_accepted_and_keeps_them() -> None:
 def test_literal_mask_tokens_are_not_taken_for_noise() -> None:
     tokens_BL = torch.full((1, 50), 3)
     canvas = corrupt(
-        tokens_BL, torch.ones_like(tokens_BL, dtype=torch.bool), torch.tensor([0.0]), Absorbing(3, 4), torch.zeros(1).long()
-    )  # fmt: skip
+        tokens_BL, torch.ones_like(tokens_BL, dtype=torch.bool), torch.tensor([0.0]), Absorbing(3, 4), torch.tensor([0])
+    )
     assert not canvas.noisy_BL.any()
     assert canvas.done_B.all()
 
@@ -273,9 +279,7 @@ def test_a_row_does_not_depend_on_its_neighbours() -> None:
 
 def test_stronger_noise_hits_a_superset_for_the_same_seed() -> None:
     tokens_BL = torch.zeros(2, 500, dtype=torch.long)
-    canvas = corrupt(
-        tokens_BL, tokens_BL == 0, torch.tensor([0.3, 0.6]), Uniform(9), torch.tensor([4, 4])
-    )  # fmt: skip
+    canvas = corrupt(tokens_BL, tokens_BL == 0, torch.tensor([0.3, 0.6]), Uniform(9), torch.tensor([4, 4]))
     weak_L, strong_L = canvas.noisy_BL
     assert (weak_L <= strong_L).all()
     assert weak_L.sum() < strong_L.sum()
@@ -292,7 +296,7 @@ def test_empty_slack_passes_through() -> None:
     tokens_BL = torch.arange(10)[None]
     status_BL = torch.where(tokens_BL < 7, int(Status.ACCEPTED), int(Status.EMPTY))
     editable_BL = torch.ones_like(tokens_BL, dtype=torch.bool)
-    canvas = corrupt(tokens_BL, editable_BL, torch.ones(1), Absorbing(10, 11), torch.zeros(1).long(), status_BL)
+    canvas = corrupt(tokens_BL, editable_BL, torch.ones(1), Absorbing(10, 11), torch.tensor([0]), status_BL)
     assert (canvas.status_BL[tokens_BL >= 7] == Status.EMPTY).all()
     assert canvas.noisy_BL.sum() == 7
     assert torch.equal(canvas.tokens_BL[tokens_BL >= 7], tokens_BL[tokens_BL >= 7])
