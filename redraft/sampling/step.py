@@ -1,0 +1,162 @@
+"""One denoising step: a prediction applied to a canvas. Every change of length happens here.
+
+Pure, batched, free of host syncs: samplers and a serving engine call the same function. Knows statuses and actions.
+Refuses to know models, loops and where the logits came from.
+
+Shapes: B rows, L canvas positions, V vocabulary, D model width.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from redraft.core.canvas import Action, Canvas, Controls, Status
+from redraft.core.denoiser import Noise
+from redraft.core.rng import Stream, uniform
+from redraft.sampling.decoding import Decoding
+from redraft.sampling.prediction import Prediction, predict
+
+
+def step(
+    canvas: Canvas,
+    logits_BLV: Tensor,
+    noise: Noise,
+    decoding: Decoding,
+    controls: Controls | None = None,
+    limit_B: Tensor | None = None,
+) -> Canvas:
+    """The canvas after one prediction. Rows that are done come back bit for bit; FIXED tokens never change.
+
+    The logits may cover only the first columns, if the others are EMPTY in every row that is not done. `limit_B` is
+    the most tokens a row may hold (by default the canvas width): insertions beyond it are dropped, from the right.
+    On a row's last step, by its stop or by `max_steps`, what would stay noisy is written with this prediction,
+    or deleted where the prediction is a control: noise is never emitted.
+    """
+    prediction = _look(canvas, logits_BLV, decoding, controls)
+    action_BL = _carry_out(decoding.policy(prediction, canvas), prediction, canvas)
+    fresh_BL = noise.noise(uniform(canvas.seed_B, canvas.step_B, canvas.length, Stream.RENOISE))
+    after = _apply(action_BL, canvas, prediction, fresh_BL, decoding.indels, limit_B)
+    spent_B = canvas.step_B + 1 >= decoding.max_steps
+    done_B = decoding.stop(prediction, canvas, _trim(after, decoding)) | spent_B
+    final_BL = torch.where(done_B[:, None], _finish(action_BL, prediction, canvas), action_BL)
+    after = _trim(_apply(final_BL, canvas, prediction, fresh_BL, decoding.indels, limit_B), decoding)
+    return _keep_done(canvas, replace(after, step_B=canvas.step_B + 1, done_B=done_B))
+
+
+def _look(canvas: Canvas, logits_BLV: Tensor, decoding: Decoding, controls: Controls | None) -> Prediction:
+    """One Prediction for the whole canvas, whatever columns were scored."""
+    if decoding.indels and controls is None:
+        raise ValueError(f"{decoding.indels=} needs a model with controls for insertion and deletion")
+    scored = logits_BLV.shape[1]
+    u_BL = uniform(canvas.seed_B, canvas.step_B, scored, Stream.TOKEN)
+    prediction = predict(
+        logits_BLV,
+        decoding.temperature_at(canvas.step_B),
+        u_BL,
+        current_BL=canvas.tokens_BL[:, :scored],
+        controls=controls,
+        indels=decoding.indels,
+    )
+    return prediction.widen(canvas.length - scored) if scored < canvas.length else prediction
+
+
+def _carry_out(asked_BL: Tensor, prediction: Prediction, canvas: Canvas) -> Tensor:
+    """What a policy asked for, where it is allowed; WRITE becomes whatever the predicted token stands for."""
+    action_BL = torch.where(asked_BL == Action.WRITE, prediction.proposal_BL, asked_BL)
+    fixed_BL = canvas.status_BL == Status.FIXED
+    # What lies before the canvas counts as fixed: an insertion never splits or precedes a locked span at the front.
+    left_fixed_BL = fixed_BL.roll(1, -1).index_fill(-1, canvas.seed_B.new_zeros(1), True)
+    may_insert_BL = canvas.present_BL & ~(fixed_BL & left_fixed_BL) & (prediction.slots_BL > 0)
+    allowed_BL = torch.where(action_BL == Action.INSERT, may_insert_BL, canvas.editable_BL)
+    return torch.where(allowed_BL & ~canvas.done_B[:, None], action_BL, int(Action.KEEP))
+
+
+def _finish(action_BL: Tensor, prediction: Prediction, canvas: Canvas) -> Tensor:
+    """The same actions for a row's last step: no slot is opened, and nothing that would be noise stays."""
+    stays_noisy_BL = canvas.noisy_BL & (action_BL != Action.WRITE) & (action_BL != Action.DELETE)
+    noise_BL = (stays_noisy_BL | (action_BL == Action.RENOISE)) & canvas.editable_BL
+    is_token_BL = prediction.proposal_BL == Action.WRITE
+    without_token = torch.where(canvas.noisy_BL, int(Action.DELETE), int(Action.KEEP))
+    leftover_BL = torch.where(is_token_BL, int(Action.WRITE), without_token)
+    action_BL = torch.where(action_BL == Action.INSERT, int(Action.KEEP), action_BL)
+    return torch.where(noise_BL, leftover_BL, action_BL)
+
+
+def _apply(
+    action_BL: Tensor, canvas: Canvas, prediction: Prediction, fresh_BL: Tensor, indels: bool, limit_B: Tensor | None
+) -> Canvas:
+    written = _overwrite(action_BL, canvas, prediction, fresh_BL)
+    return _move(action_BL, written, prediction.slots_BL, fresh_BL, limit_B) if indels else written
+
+
+def _overwrite(action_BL: Tensor, canvas: Canvas, prediction: Prediction, fresh_BL: Tensor) -> Canvas:
+    """WRITE and RENOISE, which leave every position where it is."""
+    write_BL, renoise_BL = action_BL == Action.WRITE, action_BL == Action.RENOISE
+    tokens_BL = torch.where(renoise_BL, fresh_BL, canvas.tokens_BL)
+    status_BL = torch.where(renoise_BL, int(Status.NOISY), canvas.status_BL)
+    return replace(
+        canvas,
+        tokens_BL=torch.where(write_BL, prediction.tokens_BL, tokens_BL),
+        status_BL=torch.where(write_BL, int(Status.ACCEPTED), status_BL),
+    )
+
+
+def _move(action_BL: Tensor, canvas: Canvas, slots_BL: Tensor, fresh_BL: Tensor, limit_B: Tensor | None) -> Canvas:
+    """DELETE and INSERT: every surviving token moves to its new place, opened slots are fresh noise, the rest slack.
+
+    An insertion that does not fit is dropped whole, and so is every one to its right.
+    """
+    length = canvas.length
+    kept_BL = canvas.present_BL & (action_BL != Action.DELETE)
+    wanted_BL = torch.where(action_BL == Action.INSERT, slots_BL, 0).cumsum(-1)
+    limit_B = torch.full_like(canvas.step_B, length) if limit_B is None else limit_B.clamp_max(length)
+    fits_BL = wanted_BL <= (limit_B - kept_BL.sum(-1))[:, None]
+    opened_BL = torch.where((action_BL == Action.INSERT) & fits_BL, slots_BL, 0).cumsum(-1)
+    # A token lands behind all slots opened up to it and all tokens kept before it; the dropped go to column L.
+    target_BL = torch.where(kept_BL, opened_BL + kept_BL.cumsum(-1) - 1, length)
+    end_B1 = opened_BL[:, -1:] + kept_BL.sum(-1, keepdim=True)
+    inside_BL = torch.arange(length, device=end_B1.device) < end_B1
+    status_BL = torch.where(inside_BL, int(Status.NOISY), int(Status.EMPTY))
+    memory = canvas.memory_BLD
+    return replace(
+        canvas,
+        tokens_BL=_land(torch.where(inside_BL, fresh_BL, 0), target_BL, canvas.tokens_BL),
+        status_BL=_land(status_BL, target_BL, canvas.status_BL),
+        memory_BLD=None if memory is None else _land(torch.zeros_like(memory), target_BL, memory),
+    )
+
+
+def _land(ground: Tensor, target_BL: Tensor, values: Tensor) -> Tensor:
+    """`ground` [B, L, ...] with values[b, i] put at [b, target[b, i]]; column L is where things vanish."""
+    spare = torch.cat([ground, ground[:, :1]], 1)
+    index = target_BL.reshape(*target_BL.shape, *(1 for _ in values.shape[2:])).expand_as(values)
+    return spare.scatter(1, index, values)[:, :-1]
+
+
+def _trim(canvas: Canvas, decoding: Decoding) -> Canvas:
+    """Drop what the stop says nobody will need."""
+    surplus_BL = decoding.stop.surplus(canvas)
+    if surplus_BL is None:
+        return canvas
+    return replace(
+        canvas,
+        tokens_BL=torch.where(surplus_BL, 0, canvas.tokens_BL),
+        status_BL=torch.where(surplus_BL, int(Status.EMPTY), canvas.status_BL),
+    )
+
+
+def _keep_done(before: Canvas, after: Canvas) -> Canvas:
+    """`after`, but rows that were done before the step exactly as they were."""
+    done_B = before.done_B
+    memory = after.memory_BLD
+    if memory is not None and before.memory_BLD is not None:
+        memory = torch.where(done_B[:, None, None], before.memory_BLD, memory)
+    return replace(
+        after,
+        tokens_BL=torch.where(done_B[:, None], before.tokens_BL, after.tokens_BL),
+        status_BL=torch.where(done_B[:, None], before.status_BL, after.status_BL),
+        step_B=torch.where(done_B, before.step_B, after.step_B),
+        done_B=done_B | after.done_B,
+        memory_BLD=memory,
+    )

@@ -1,0 +1,245 @@
+"""Wrappers: Denoiser -> Denoiser. Guidance, filters, penalties and constraints on logits.
+
+Knows logits and contexts it made itself. Refuses to know policies and canvases' futures. Everything a wrapper does not
+change (corruption, controls, `remember`, ...) is the wrapped denoiser's.
+
+Shapes: B rows, L canvas positions, S context positions, V vocabulary.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from redraft.core.canvas import Canvas, Controls
+from redraft.core.denoiser import Denoiser, Noise
+from redraft.sampling.decoding import Decoding, LinearTemperature
+from redraft.sampling.prediction import forbid
+
+Kind = TypeVar("Kind")
+
+
+def shape(denoiser: Denoiser, decoding: Decoding) -> Denoiser:
+    """The denoiser as a Decoding wants it. The same denoiser where it wants nothing.
+
+    From the inside: guidance, banned and biased tokens, repetition penalty, logit temperature, filters. A context for
+    the result must be made by the result's `encode`.
+    """
+    if decoding.guidance:
+        denoiser = ClassifierFreeGuidance(denoiser, decoding.guidance, decoding.null_id)
+    banned_ids = decoding.banned_ids
+    if denoiser.controls is not None and not decoding.indels:
+        banned_ids += denoiser.controls.ids  # before the filters, so that they never keep a control alone
+    if banned_ids or decoding.bias:
+        denoiser = Biased(denoiser, decoding.bias, banned_ids)
+    if decoding.repetition_penalty != 1:
+        denoiser = RepetitionPenalty(denoiser, decoding.repetition_penalty)
+    if decoding.logit_temperature != 1:
+        denoiser = Tempered(denoiser, decoding.logit_temperature, decoding.max_steps)
+    if (decoding.top_k, decoding.top_p, decoding.min_p) != (None, None, None):
+        denoiser = Shaped(denoiser, decoding.top_k, decoding.top_p, decoding.min_p)
+    return denoiser
+
+
+class Wrapper:
+    """A denoiser that is another denoiser in every way it does not override."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self.denoiser = denoiser
+
+    @property
+    def corruption(self) -> Noise:
+        return self.denoiser.corruption
+
+    @property
+    def controls(self) -> Controls | None:
+        return self.denoiser.controls
+
+    def encode(self, tokens_BL: Tensor, context: Any | None) -> Any:
+        return self.denoiser.encode(tokens_BL, context)
+
+    def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
+        return self.denoiser.denoise(canvas, context)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["denoiser"], name)
+
+
+@dataclass(frozen=True, slots=True)
+class GuidedContext:
+    """The two contexts of classifier-free guidance."""
+
+    conditional: Any
+    unconditional: Any
+
+
+class ClassifierFreeGuidance(Wrapper):
+    """logits = un + (scale + 1)(cond - un): LLaDA's formula (arXiv:2502.09992), scale 0 being no guidance.
+
+    The unconditional context is the first encoded tokens, the prompt, all replaced by `null_id`; without one it is no
+    prompt at all. Later tokens, the committed blocks, are encoded alongside in both. Contexts of another kind (a class
+    label, an embedding and its dropped form) are passed as a `GuidedContext`.
+    """
+
+    def __init__(self, denoiser: Denoiser, scale: float, null_id: int | None = None) -> None:
+        super().__init__(denoiser)
+        self.scale = scale
+        self.null_id = null_id
+
+    def encode(self, tokens_BL: Tensor, context: Any | None) -> GuidedContext:
+        if context is None:
+            return GuidedContext(self.denoiser.encode(tokens_BL, None), self._null_context(tokens_BL))
+        halves = _expect(context, GuidedContext)
+        return GuidedContext(
+            self.denoiser.encode(tokens_BL, halves.conditional),
+            self.denoiser.encode(tokens_BL, halves.unconditional),
+        )
+
+    def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
+        halves = _expect(context, GuidedContext)
+        return guide(
+            self.denoiser.denoise(canvas, halves.conditional),
+            self.denoiser.denoise(canvas, halves.unconditional),
+            self.scale,
+        )
+
+    def _null_context(self, tokens_BL: Tensor) -> Any | None:
+        if self.null_id is None:
+            return None
+        return self.denoiser.encode(torch.full_like(tokens_BL, self.null_id), None)
+
+
+def guide(conditional_BLV: Tensor, unconditional_BLV: Tensor, scale: float) -> Tensor:
+    """un + (scale + 1)(cond - un); a token impossible on either side keeps its conditional logit."""
+    guided_BLV = unconditional_BLV + (scale + 1) * (conditional_BLV - unconditional_BLV)
+    return torch.where(guided_BLV.isfinite(), guided_BLV, conditional_BLV)
+
+
+class Biased(Wrapper):
+    """Adds constants to the logits of some tokens and makes others impossible."""
+
+    def __init__(
+        self, denoiser: Denoiser, bias: tuple[tuple[int, float], ...] = (), banned_ids: tuple[int, ...] = ()
+    ) -> None:
+        super().__init__(denoiser)
+        self.bias = bias
+        self.banned_ids = banned_ids
+
+    def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
+        logits_BLV = forbid(self.denoiser.denoise(canvas, context), self.banned_ids)
+        for token_id, value in self.bias:
+            logits_BLV[..., token_id] += value  # `forbid` made this tensor
+        return logits_BLV
+
+
+class Tempered(Wrapper):
+    """Divides the logits by a temperature, so that everything read off them is tempered."""
+
+    def __init__(self, denoiser: Denoiser, temperature: float | LinearTemperature, max_steps: int) -> None:
+        super().__init__(denoiser)
+        self.temperature = temperature
+        self.max_steps = max_steps
+
+    def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
+        logits_BLV = self.denoiser.denoise(canvas, context)
+        if isinstance(self.temperature, LinearTemperature):
+            heat_B = self.temperature(canvas.step_B, self.max_steps)
+            return logits_BLV / heat_B.to(logits_BLV.dtype)[:, None, None]
+        return logits_BLV / self.temperature
+
+
+class Shaped(Wrapper):
+    """Keeps the tokens that pass top-k, top-p and min-p, as `keep_likely` does."""
+
+    def __init__(
+        self, denoiser: Denoiser, top_k: int | None = None, top_p: float | None = None, min_p: float | None = None
+    ) -> None:
+        super().__init__(denoiser)
+        self.top_k = top_k
+        self.top_p = top_p
+        self.min_p = min_p
+
+    def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
+        return keep_likely(self.denoiser.denoise(canvas, context), self.top_k, self.top_p, self.min_p)
+
+
+def keep_likely(
+    logits_BLV: Tensor, top_k: int | None = None, top_p: float | None = None, min_p: float | None = None
+) -> Tensor:
+    """Logits with unlikely tokens at -inf; the best token always stays, and so do ties of the last one that does.
+
+    top_k  the k most likely
+    top_p  the smallest set of most likely tokens with mass of at least top_p (nucleus, arXiv:1904.09751), of what
+           top_k left
+    min_p  tokens with at least min_p times the probability of the best (arXiv:2407.01082)
+    """
+    floor_BL1 = torch.full_like(logits_BLV[..., :1], -torch.inf)
+    if min_p:
+        floor_BL1 = logits_BLV.amax(-1, keepdim=True) + math.log(min_p)
+    if top_k is not None and top_k < logits_BLV.shape[-1]:
+        floor_BL1 = torch.maximum(floor_BL1, logits_BLV.topk(top_k, -1).values[..., -1:])
+    if top_p is not None and top_p < 1:
+        floor_BL1 = torch.maximum(floor_BL1, _nucleus_floor(logits_BLV, floor_BL1, top_p))
+    return logits_BLV.masked_fill(logits_BLV < floor_BL1, -torch.inf)
+
+
+def _nucleus_floor(logits_BLV: Tensor, floor_BL1: Tensor, top_p: float) -> Tensor:
+    """The smallest logit in the nucleus of what lies at or above the floor."""
+    sorted_BLV = logits_BLV.masked_fill(logits_BLV < floor_BL1, -torch.inf).sort(-1, descending=True).values
+    mass_BLV = sorted_BLV.float().softmax(-1).cumsum(-1, dtype=torch.float64)
+    size_BL1 = (mass_BLV < top_p).sum(-1, keepdim=True).clamp_max(sorted_BLV.shape[-1] - 1)
+    return sorted_BLV.gather(-1, size_BL1)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenContext:
+    """An inner context and the tokens encoded into it."""
+
+    inner: Any
+    tokens_BS: Tensor
+
+
+class RepetitionPenalty(Wrapper):
+    """Penalises tokens that stand elsewhere in the context or on the canvas (CTRL, arXiv:1909.05858).
+
+    A position's own token does not count, so that an accepted token does not vote against itself.
+    """
+
+    def __init__(self, denoiser: Denoiser, penalty: float) -> None:
+        super().__init__(denoiser)
+        self.penalty = penalty
+
+    def encode(self, tokens_BL: Tensor, context: Any | None) -> SeenContext:
+        if context is None:
+            return SeenContext(self.denoiser.encode(tokens_BL, None), tokens_BL)
+        seen = _expect(context, SeenContext)
+        return SeenContext(self.denoiser.encode(tokens_BL, seen.inner), torch.cat([seen.tokens_BS, tokens_BL], -1))
+
+    def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
+        seen = None if context is None else _expect(context, SeenContext)
+        logits_BLV = self.denoiser.denoise(canvas, seen and seen.inner)
+        settled_BL = canvas.present_BL & ~canvas.noisy_BL & (canvas.tokens_BL < logits_BLV.shape[-1])
+        ids_BL = torch.where(settled_BL, canvas.tokens_BL, 0)
+        counts_BV = logits_BLV.new_zeros(len(canvas), logits_BLV.shape[-1])
+        if seen is not None:
+            counts_BV = counts_BV.scatter_add(-1, seen.tokens_BS, counts_BV.new_ones(()).expand(seen.tokens_BS.shape))
+        own_BL = settled_BL.to(logits_BLV.dtype)
+        counts_BV = counts_BV.scatter_add(-1, ids_BL, own_BL)
+        others_BLV = counts_BV[:, None].expand_as(logits_BLV).scatter_add(-1, ids_BL[..., None], -own_BL[..., None])
+        return torch.where(others_BLV > 0, penalise(logits_BLV, self.penalty), logits_BLV)
+
+
+def penalise(logits_BLV: Tensor, penalty: float) -> Tensor:
+    """Positive logits divided by the penalty, negative ones multiplied."""
+    return torch.where(logits_BLV > 0, logits_BLV / penalty, logits_BLV * penalty)
+
+
+def _expect(context: Any, kind: type[Kind]) -> Kind:
+    if not isinstance(context, kind):
+        raise ValueError(
+            f"a context of type {type(context).__name__} was not made by this denoiser: "
+            f"encode with `shape(denoiser, decoding)`, or pass a {kind.__name__}"
+        )
+    return context
