@@ -21,7 +21,15 @@ Edit = tuple[int, str]
 Words = Sequence[str]
 Kind = Callable[[Words, int, Random], Edit | None]
 
-WORD = re.compile(r"(\s*)((?:https?://|www\.)\S+|[\w.+-]{1,64}@\w[\w.-]*|\w+(?:['’]\w+)*|[^\w\s]|\Z)")
+_STRETCH = re.compile("|".join(sorted((k for k in lex.SOUNDS if len(k) > 1), key=len, reverse=True)))
+_LETTER = re.compile(
+    r"(?<=[aeiou])[lmnprtfdb](?=[aeiouy])|c(?=[eiy])|c(?=[aou])|(?<=[aeiou])[sz](?=[aeiou])|[aeiou](?=[a-z])|y$"
+)
+WORD = re.compile(
+    r"(\s*)((?:https?://|www\.)\S+|[\w.+-]{1,64}@\w[\w.-]*"  # addresses
+    r"|\d+(?:[.,:]\d+)+|(?:[^\W\d_]\.){2,}"  # 3.14, U.S.
+    r"|\w+(?:['\u2019]\w+)*|[^\w\s]|\Z)"
+)
 TRIES = 4  # kinds drawn for one mistake before giving it up
 REACH = 60  # how far from a place drawn at random a kind may look for one that suits it
 SPREAD = 1.6  # shape of the gamma distribution of rates: the smaller, the more unlike each other are two texts
@@ -46,8 +54,19 @@ def _kind(weight: float) -> Callable[[Kind], Kind]:
 
 
 def _word(words: Words, i: int) -> str:
-    """The word at i in lower case; empty beyond either end."""
-    return words[i].lower() if 0 <= i < len(words) else ""
+    """The word at i in lower case, with a straight apostrophe; empty beyond either end."""
+    return words[i].lower().replace("\u2019", "'") if 0 <= i < len(words) else ""
+
+
+def _is_plural(word: str) -> bool:
+    """The regular plural of a noun we know."""
+    if not word.endswith("s"):
+        return False
+    return word[:-1] in lex.NOUNS or word[:-2] in lex.NOUNS or word[:-3] + "y" in lex.NOUNS
+
+
+def _capitalised(word: str) -> bool:
+    return word[:1].isupper() and word == word.capitalize()
 
 
 def _starts(words: Words, i: int) -> bool:
@@ -61,82 +80,103 @@ def _like(word: str, model: str) -> str:
     return word[:1].upper() + word[1:] if model[:1].isupper() else word
 
 
-def _plain(word: str) -> bool:
-    """A word whose spelling can go wrong: letters of the Latin alphabet, and no name in the middle of a sentence."""
-    return len(word) > 3 and word.isascii() and word.isalpha() and (word.islower() or word.istitle())
+def _plain(words: Words, i: int) -> bool:
+    """A word whose spelling can go wrong and be mended: Latin letters, and no name in the middle of a sentence."""
+    word = words[i]
+    return (
+        len(word) > 3
+        and word.isascii()
+        and word.isalpha()
+        and (word.islower() or (_capitalised(word) and _starts(words, i)))
+    )
 
 
 def _swap(table: Mapping[str, tuple[str, ...]], words: Words, i: int, rng: Random) -> Edit | None:
     """Another entry of a table of words taken for one another."""
-    others = table.get(words[i].lower())
+    others = table.get(_word(words, i))
     return (1, _like(rng.choice(others), words[i])) if others else None
 
 
 # -------------------------------------------------------------------------------------- spelling
 
 
-@_kind(11)
+@_kind(9)
 def misspelling(words: Words, i: int, rng: Random) -> Edit | None:
     """becouse, definately: what everyone gets wrong."""
     return _swap(lex.MISSPELLINGS, words, i, rng)
 
 
-@_kind(11)
+@_kind(8)
 def sound(words: Words, i: int, rng: Random) -> Edit | None:
-    """Spelt as it is heard: ie/ei, -ance/-ence, doubled and single consonants, vowels."""
-    word = words[i]
-    if not _plain(word):
+    """Spelt as it is heard: ie/ei, -ance/-ence, silent letters, doubled and single consonants."""
+    if not _plain(words, i) or _word(words, i) in lex.FUNCTION_WORDS:
         return None
-    for stretch in rng.sample(_SOUNDS, 12):
-        at = word.rfind(stretch) if rng.random() < 0.5 else word.find(stretch, 1)
-        if at > 0:
-            return 1, word[:at] + rng.choice(lex.SOUNDS[stretch]) + word[at + len(stretch) :]
-    return None
+    word = words[i]
+    found = list(_STRETCH.finditer(word, 1))
+    if not found or rng.random() < 0.35:
+        found = [m for m in _LETTER.finditer(word, 1)] or found
+    if not found:
+        return None
+    match = rng.choice(found)
+    return 1, word[: match.start()] + rng.choice(_heard(match, word)) + word[match.end() :]
 
 
-@_kind(4)
+def _heard(match: re.Match[str], word: str) -> tuple[str, ...]:
+    """What a writer may put for a stretch of letters."""
+    stretch = match.group()
+    if len(stretch) > 1:
+        return lex.SOUNDS[stretch]
+    between_vowels = word[match.start() - 1] in "aeiou" and word[match.end() : match.end() + 1] in tuple("aeiouy")
+    alike = lex.SOUNDS.get(stretch, ())
+    return (*alike, stretch * 2) if between_vowels and stretch not in "aeiouy" else alike or (stretch * 2,)
+
+
+@_kind(3)
 def letter_dropped(words: Words, i: int, rng: Random) -> Edit | None:
     word = words[i]
-    if not _plain(word):
+    if not _plain(words, i):
         return None
     at = rng.randrange(1, len(word))
     return 1, word[:at] + word[at + 1 :]
 
 
-@_kind(2.5)
+@_kind(1.5)
 def letter_doubled(words: Words, i: int, rng: Random) -> Edit | None:
     word = words[i]
-    if not _plain(word):
+    if not _plain(words, i):
         return None
-    at = rng.randrange(1, len(word))
+    consonants = [k for k in range(1, len(word)) if word[k] not in "aeiouy"]
+    if not consonants:
+        return None
+    at = rng.choice(consonants)
     return 1, word[:at] + word[at] + word[at:]
 
 
-@_kind(3)
+@_kind(2)
 def letters_swapped(words: Words, i: int, rng: Random) -> Edit | None:
     word = words[i]
-    if not _plain(word):
+    if not _plain(words, i):
         return None
     at = rng.randrange(1, len(word) - 1)
     return (1, word[:at] + word[at + 1] + word[at] + word[at + 2 :]) if word[at] != word[at + 1] else None
 
 
-@_kind(3)
+@_kind(2)
 def neighbour_key(words: Words, i: int, rng: Random) -> Edit | None:
     """A key beside the right one, instead of it or with it."""
     word = words[i]
-    if not _plain(word):
+    if not _plain(words, i):
         return None
     at = rng.randrange(1, len(word))
     near = rng.choice(lex.KEY_NEIGHBOURS[word[at]])
     return 1, word[:at] + near + word[at + (rng.random() < 0.7) :]
 
 
-@_kind(2.5)
+@_kind(1.5)
 def vowel(words: Words, i: int, rng: Random) -> Edit | None:
     """One vowel for another, or left out, or an e at the end that should or should not be there."""
     word = words[i]
-    if not _plain(word):
+    if not _plain(words, i) or _word(words, i) in lex.FUNCTION_WORDS:
         return None
     if rng.random() < 0.25:
         return 1, word[:-1] if word[-1] == "e" else word + "e"
@@ -147,7 +187,7 @@ def vowel(words: Words, i: int, rng: Random) -> Edit | None:
     return 1, word[:at] + rng.choice("aeiou".replace(word[at], "") + " ").strip() + word[at + 1 :]
 
 
-@_kind(2)
+@_kind(3)
 def split_or_merged(words: Words, i: int, rng: Random) -> Edit | None:
     """alot, infact, to day, my self."""
     word, pair = _word(words, i), f"{_word(words, i)} {_word(words, i + 1)}"
@@ -165,7 +205,7 @@ def space_lost(words: Words, i: int, rng: Random) -> Edit | None:
 
 @_kind(0.5)
 def space_gained(words: Words, i: int, rng: Random) -> Edit | None:
-    if not _plain(words[i]) or len(words[i]) < 6:
+    if not _plain(words, i) or len(words[i]) < 6:
         return None
     at = rng.randrange(2, len(words[i]) - 2)
     return 1, words[i][:at] + " " + words[i][at:]
@@ -173,12 +213,16 @@ def space_gained(words: Words, i: int, rng: Random) -> Edit | None:
 
 # ----------------------------------------------------------------------------------------- words
 
-_MISSED = frozenset("is are was were be been am do does not to that it have has had will can i they we he she "
-                    "there of in for and who which so as if".split())  # fmt: skip
-_DOUBLED = frozenset("the a to of in is and that it i they for we be was with on have".split())
+_MISSED = lex.words(
+    "is are was were be been am do does not to that it have has had will can i they we he she "
+    "there of in for and who which so as if"
+)
+_DOUBLED = lex.words("the a to of in is and that it i they for we be was with on have")
 _ARTICLES = ("a", "an", "the")
-_DETERMINERS = frozenset("a an the this that these those my your his her its our their some any no every each "
-                         "another many much few several all both one two three more most other such".split())  # fmt: skip
+_DETERMINERS = lex.words(
+    "a an the this that these those my your his her its our their some any no every each "
+    "another many much few several all both one two three more most other such"
+)
 
 
 @_kind(2.5)
@@ -199,7 +243,7 @@ def words_swapped(words: Words, i: int, rng: Random) -> Edit | None:
     first, second = _word(words, i), _word(words, i + 1)
     if not (first.isalpha() and second.isalpha()) or first == second or words[i + 1] != second:
         return None
-    return 2, f"{_like(second, words[i])} {first if first != 'i' else 'I'}"
+    return 2, f"{second.capitalize() if _starts(words, i) else second} {'I' if first == 'i' else first}"
 
 
 @_kind(6)
@@ -211,33 +255,32 @@ def article_dropped(words: Words, i: int, rng: Random) -> Edit | None:
 
 @_kind(2)
 def article_swapped(words: Words, i: int, rng: Random) -> Edit | None:
-    """a for an and an for a, which is always wrong; now and then the for a."""
+    """a apple, an book, a friends, a information: an article that the next word does not take."""
     word, following = _word(words, i), _word(words, i + 1)
     if word not in _ARTICLES or not following.isalpha():
         return None
-    right = "an" if following[0] in "aeiou" else "a"
-    wrong = "an" if right == "a" else "a"
-    choice = rng.choice((wrong, right)) if word == "the" else wrong if rng.random() < 0.7 else "the"
-    return 1, _like(choice, words[i])
+    right, wrong = ("an", "a") if following[0] in "aeiou" else ("a", "an")
+    if word == "the":
+        takes_none = following in lex.MASS_NOUNS or _is_plural(following)
+        return (1, _like(right if takes_none else wrong, words[i])) if takes_none or wrong == "a" else None
+    return 1, _like(wrong if rng.random() < 0.7 else "the", words[i])
 
 
-@_kind(3)
+@_kind(4)
 def article_added(words: Words, i: int, rng: Random) -> Edit | None:
-    """the people, the society, a information: before a noun or an adjective that has no article."""
+    """the people, the society, a information: before a noun that has no article."""
     word, before = words[i], _word(words, i - 1)
-    if not _plain(word) or word in lex.FUNCTION_WORDS or not word.islower():
-        return None
     mass = word in lex.MASS_NOUNS
-    plural = word.endswith("s") and word[:-1] in lex.NOUNS
-    fits = (
-        before in lex.FUNCTION_WORDS and before not in _DETERMINERS and (mass or plural or before in lex.PREPOSITIONS)
-    )
-    return (1, f"{'a' if rng.random() < 0.3 else 'the'} {word}") if fits else None
+    noun = mass or _is_plural(word) or word in lex.NOUNS or word == "people"
+    free = before in lex.FUNCTION_WORDS and before not in _DETERMINERS
+    return (1, f"{'a' if rng.random() < 0.3 else 'the'} {word}") if noun and free else None
 
 
 @_kind(3.5)
 def preposition_swapped(words: Words, i: int, rng: Random) -> Edit | None:
-    return _swap(lex.PREPOSITIONS, words, i, rng) if not _starts(words, i) else None
+    if words[i] == "to" and _VERBS.get(_word(words, i + 1), ("",))[0] == "base":
+        return 1, "for"
+    return None if _starts(words, i) else _swap(lex.PREPOSITIONS, words, i, rng)
 
 
 @_kind(2)
@@ -246,7 +289,7 @@ def preposition_dropped(words: Words, i: int, rng: Random) -> Edit | None:
     return (2, words[i + 1]) if drop else None
 
 
-@_kind(1.5)
+@_kind(2)
 def preposition_added(words: Words, i: int, rng: Random) -> Edit | None:
     """discuss about, enter into."""
     added = lex.ADDED_PREPOSITIONS.get(words[i])
@@ -269,8 +312,10 @@ def _plural(noun: str) -> str:
     return noun + ("es" if noun.endswith(("s", "x", "z", "ch", "sh")) else "s")
 
 
-_DOUBLING = frozenset("admit begin bet chat cut dig drop fit forbid forget get hit let plan prefer put quit refer run "
-                      "set shut sit spin split stop swim transfer upset win".split())  # fmt: skip
+_DOUBLING = lex.words(
+    "admit begin bet chat cut dig drop fit forbid forget get hit let plan prefer put quit refer run "
+    "set shut sit spin split stop swim transfer upset win"
+)
 
 
 def _stem(base: str) -> str:
@@ -301,7 +346,7 @@ class _Verb:
 
 def _verbs() -> dict[str, tuple[str, _Verb]]:
     """Every form of every verb of the tables, as (which form, the verb). The base wins where forms are the same."""
-    verbs = [_Verb(b, _third(b), past, part, _ing(b), _ed(b)) for b, past, part in lex.IRREGULAR]
+    verbs = [_Verb(b, _third(b), past, part, _ing(b), _ed(b)) for b, (past, part) in lex.IRREGULAR.items()]
     verbs += [_Verb(b, _third(b), _ed(b), _ed(b), _ing(b), b) for b in lex.REGULAR_VERBS]
     forms: dict[str, tuple[str, _Verb]] = {}
     for name in ("ing", "participle", "past", "third", "base"):
@@ -310,15 +355,17 @@ def _verbs() -> dict[str, tuple[str, _Verb]]:
 
 
 _VERBS = _verbs()
-_BARE = frozenset("to can will could should would may might must shall do does did don't doesn't didn't can't cannot "
-                  "won't couldn't wouldn't shouldn't not let's".split())  # fmt: skip
-_HAVE = frozenset("have has had having haven't hasn't hadn't".split())
-_BE = frozenset("is are was were be been being am isn't aren't wasn't weren't i'm it's they're we're you're".split())
-_SINGULAR = frozenset("he she it this that who which everyone everybody someone nobody".split())
-_PLURAL = frozenset("i we you they people who these those".split())
+_BARE = lex.words(
+    "to can will could should would may might must shall do does did don't doesn't didn't can't cannot "
+    "won't couldn't wouldn't shouldn't not let's"
+)
+_HAVE = lex.words("have has had having haven't hasn't hadn't")
+_BE = lex.words("is are was were be been being am isn't aren't wasn't weren't i'm it's they're we're you're")
+_SINGULAR = lex.words("he she it this that who which everyone everybody someone nobody")
+_PLURAL = lex.words("i we you they people who these those")
 
 
-@_kind(5)
+@_kind(6)
 def verb_form(words: Words, i: int, rng: Random) -> Edit | None:
     """to goes, have went, is use, of make: a form that what stands before it does not take."""
     form, verb = _VERBS.get(words[i], (None, None))
@@ -338,12 +385,14 @@ def _wrong_forms(form: str | None, verb: _Verb, before: str) -> tuple[str, ...]:
         return verb.base, verb.base, verb.past, verb.third
     if before in lex.PREPOSITIONS and form == "ing":
         return verb.base, verb.base, "to " + verb.base, verb.third
-    if form in ("past", "participle") and before in _SINGULAR | _PLURAL:
-        return verb.regular, verb.base if before in _SINGULAR else verb.regular, verb.ing
-    return (verb.regular, verb.base) if form in ("past", "participle") else ()
+    if form not in ("past", "participle"):
+        return ()
+    if before in _SINGULAR or before in lex.NOUNS:
+        return verb.regular, verb.base, verb.ing
+    return (verb.ing,) if before in _PLURAL else (verb.regular,) if verb.regular != verb.base else ()
 
 
-@_kind(1.5)
+@_kind(2)
 def to_dropped_or_added(words: Words, i: int, rng: Random) -> Edit | None:
     """want go; must to go."""
     word, following = _word(words, i), _word(words, i + 1)
@@ -361,7 +410,7 @@ def agreement(words: Words, i: int, rng: Random) -> Edit | None:
     return _swap(lex.AGREEMENT, words, i, rng)
 
 
-@_kind(4)
+@_kind(5)
 def verb_number(words: Words, i: int, rng: Random) -> Edit | None:
     """he go, they goes."""
     form, verb = _VERBS.get(words[i], (None, None))
@@ -370,34 +419,35 @@ def verb_number(words: Words, i: int, rng: Random) -> Edit | None:
     if form == "third":
         return 1, verb.base
     before = _word(words, i - 1)
-    plural = before in _PLURAL or before.endswith("s") and before[:-1] in lex.NOUNS
+    plural = before in _PLURAL or _is_plural(before)
     return (1, verb.third) if form == "base" and plural else None
 
 
 # ---------------------------------------------------------------------------------- nouns, others
 
-_NO_PLURAL = frozenset("this is was has his as us its thus always perhaps yes does goes says less unless across "
-                       "towards besides sometimes news means series ours yours hers theirs was's".split())  # fmt: skip
-_SOME = frozenset("many these those some several few all most of other various different two three four five ten "
-                  "more lots such both".split())  # fmt: skip
-_ONE = frozenset("a an this that each every one another any".split())
+_NO_PLURAL = lex.words(
+    "this is was has his as us its thus always perhaps yes does goes says less unless across "
+    "towards besides sometimes news means series ours yours hers theirs was's"
+)
+_SOME = lex.words(
+    "many these those some several few all most of other various different two three four five ten more lots such both"
+)
+_ONE = lex.words("a an this that each every one another any")
 
 
-@_kind(5)
+@_kind(6)
 def noun_singular(words: Words, i: int, rng: Random) -> Edit | None:
-    """many book."""
+    """many book. A verb taken for a plural loses its s too, and is as wrong without it."""
     word = words[i]
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")) or word in _NO_PLURAL:
-        return None
-    known = word[:-1] in lex.NOUNS or word[:-2] in lex.NOUNS or word[:-3] + "y" in lex.NOUNS
-    if not known and _word(words, i - 1) not in _SOME:
+    countable = len(word) > 3 and word.endswith("s") and word.islower() and word.isalpha()
+    if not countable or word.endswith(("ss", "us", "is")) or word in _NO_PLURAL:
         return None
     if word.endswith("ies"):
         return 1, word[:-3] + "y"
     return 1, word[: -2 if word.endswith(("ches", "shes", "sses", "xes")) else -1]
 
 
-@_kind(2.5)
+@_kind(3)
 def noun_plural(words: Words, i: int, rng: Random) -> Edit | None:
     """a books, informations."""
     word, before = words[i], _word(words, i - 1)
@@ -407,7 +457,7 @@ def noun_plural(words: Words, i: int, rng: Random) -> Edit | None:
     return (1, _plural(word)) if noun else None
 
 
-@_kind(1)
+@_kind(1.5)
 def noun_irregular(words: Words, i: int, rng: Random) -> Edit | None:
     """childrens, womans, countrys."""
     return _swap(lex.IRREGULAR_PLURALS, words, i, rng)
@@ -430,26 +480,25 @@ def pronoun(words: Words, i: int, rng: Random) -> Edit | None:
     return None if edit is None else (1, edit[1].lower() if not _starts(words, i) else edit[1])
 
 
-@_kind(1.2)
+_NOT_FROM_ADJECTIVE = lex.words("family reply apply supply early friendly lonely lovely daily likely elderly")
+
+
+@_kind(2)
 def adverb(words: Words, i: int, rng: Random) -> Edit | None:
     """speak quick, a really problem."""
     word = words[i]
-    if (
-        len(word) > 5
-        and word.endswith("ly")
-        and word not in ("family", "reply", "apply", "supply", "early", "friendly")
-    ):
-        return 1, word[:-3] + "y" if word.endswith("ily") else word[:-2]
+    if len(word) > 5 and word.endswith("ly") and word not in _NOT_FROM_ADJECTIVE:
+        return 1, re.sub("ily$", "y", re.sub("bly$", "ble", word)).removesuffix("ly")
     adjective = word.endswith(("al", "ful", "ous", "ive")) and len(word) > 5
     return (1, word + "ly") if adjective and _word(words, i - 1) in _BE | {"a", "the", "more"} else None
 
 
-@_kind(0.8)
+@_kind(1.5)
 def comparison(words: Words, i: int, rng: Random) -> Edit | None:
     """more better, more big, most easiest."""
     for table, more in ((lex.COMPARATIVES, "more"), (lex.SUPERLATIVES, "most")):
         if words[i] in table:
-            return 1, rng.choice((f"{more} {words[i]}", f"{more} {table[words[i]]}", table[words[i]]))
+            return 1, rng.choice((f"{more} {words[i]}", f"{more} {table[words[i]][0]}", table[words[i]][0]))
     if words[i] in ("more", "most") and _word(words, i + 1).endswith(("ful", "ous", "ive", "ant", "ent", "ing", "ed")):
         return 2, words[i + 1]
     return None
@@ -460,14 +509,14 @@ def comparison(words: Words, i: int, rng: Random) -> Edit | None:
 
 @_kind(3)
 def capital_lost(words: Words, i: int, rng: Random) -> Edit | None:
-    return (1, words[i].lower()) if words[i][:1].isupper() and (words[i] == "I" or words[i].istitle()) else None
+    return (1, words[i].lower()) if _capitalised(words[i]) else None
 
 
 @_kind(0.6)
 def capital_gained(words: Words, i: int, rng: Random) -> Edit | None:
     return (
-        (1, words[i].title() if rng.random() < 0.8 else words[i].upper())
-        if words[i].islower() and _plain(words[i])
+        (1, words[i].capitalize() if rng.random() < 0.8 else words[i].upper())
+        if words[i].islower() and _plain(words, i)
         else None
     )
 
@@ -477,7 +526,7 @@ def comma_dropped(words: Words, i: int, rng: Random) -> Edit | None:
     return (1, "") if words[i] == "," and 0 < i < len(words) - 1 and not words[i + 1].isdigit() else None
 
 
-_BEFORE_COMMA = frozenset("that because but and if when who which so or than of".split())
+_BEFORE_COMMA = lex.words("that because but and if when who which so or than of")
 
 
 @_kind(1)
@@ -497,7 +546,9 @@ def final_mark_lost(words: Words, i: int, rng: Random) -> Edit | None:
 @_kind(2)
 def sentences_run_on(words: Words, i: int, rng: Random) -> Edit | None:
     """A full stop that became a comma, or nothing."""
-    if words[i] != "." or i + 1 >= len(words) or not words[i + 1].istitle() or i == 0:
+    if words[i] != "." or i + 1 >= len(words) or not _capitalised(words[i + 1]) or i == 0:
+        return None
+    if _capitalised(words[i - 1]) and len(words[i - 1]) < 5:  # Mr. Dr. U.S.
         return None
     following = words[i + 1] if words[i + 1] == "I" or rng.random() < 0.3 else words[i + 1].lower()
     return 2, rng.choice((",", ",", "", " and")) + " " + following
@@ -507,19 +558,18 @@ def sentences_run_on(words: Words, i: int, rng: Random) -> Edit | None:
 def sentence_broken(words: Words, i: int, rng: Random) -> Edit | None:
     """A comma that became a full stop."""
     joins = words[i] == "," and _word(words, i + 1) in lex.FUNCTION_WORDS and i > 0
-    return (2, f". {words[i + 1].title()}") if joins else None
+    return (2, f". {words[i + 1].capitalize()}") if joins else None
 
 
-@_kind(2)
+@_kind(3)
 def apostrophe(words: Words, i: int, rng: Random) -> Edit | None:
     """dont, its, peoples; now and then one too many: book's."""
     word = words[i]
-    at = max(word.find("'"), word.find("’"))
+    at = max(word.find("'"), word.find("\u2019"))
     if at > 0:
-        possessive = word.endswith(("'s", "’s")) and rng.random() < 0.4
+        possessive = word.endswith(("'s", "\u2019s")) and rng.random() < 0.4
         return 1, word[:at] if possessive else word[:at] + word[at + 1 :]
-    plural = word.endswith("s") and word[:-1] in lex.NOUNS and rng.random() < 0.15
-    return (1, word[:-1] + "'s") if plural else None
+    return (1, word[:-1] + "'s") if _is_plural(word) and rng.random() < 0.15 else None
 
 
 @_kind(0.7)
@@ -532,8 +582,6 @@ def spacing(words: Words, i: int, rng: Random) -> Edit | None:
 
 
 # -------------------------------------------------------------------------------------- the model
-
-_SOUNDS = tuple(lex.SOUNDS)
 
 
 @dataclass(frozen=True)
@@ -602,7 +650,7 @@ def _apply(edit: Edit, i: int, words: list[str], spaces: list[str], written: lis
     """Write an edit, unless it changes nothing, meets an earlier one or would join two lines."""
     count, text = edit
     taken = range(i + 1, i + count)
-    if count == 1 and text == words[i] or any(written[k] is not None or "\n" in spaces[k] for k in taken):
+    if (count == 1 and text == words[i]) or any(written[k] is not None or "\n" in spaces[k] for k in taken):
         return False
     written[i] = text
     for k in taken:
