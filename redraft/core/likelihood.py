@@ -122,7 +122,11 @@ class ContinuousTime:
 
     Where the schedule stops short of alpha = 1 or 0 (LogLinear, Geometric) the chain jumps the rest of the way and the
     jump is counted, one more forward: at the clean end it is the reconstruction term; at the noise end it makes the
-    prior term exactly zero. So the result bounds -log p(x_0) whatever the schedule.
+    prior term exactly zero. So the result bounds -log p(x_0) whatever the schedule, and without jumps does
+    not depend on it: evaluate with the schedule of least variance, not the one of training. A lone noisy token at small
+    t has a huge weight: for absorbing noise its second moment is the integral of alpha'^2 / (1 - alpha), which diverges
+    (as log 1/t) for Linear, Cosine and LogLinear, so that a stated error may miss rare outliers. It is finite for
+    Polynomial(2), and `MaskCount` has no such weights at all.
     """
 
     schedule: Schedule

@@ -96,7 +96,7 @@ def test_absorbing_integrand_is_mdlms_weighted_cross_entropy() -> None:
 
 
 def test_uniform_integrand_is_udlms_formula() -> None:
-    """alpha'/(N alpha) [N/x_z - N/p_z - sum_j x_j/x_z log(p_z x_j / (p_j x_z))] with mixtures times N, arXiv:2412.10193."""
+    """alpha'/(N alpha) [N/x_z - N/p_z - sum_j x_j/x_z log(p_z x_j / (p_j x_z))], mixtures times N, arXiv:2412.10193"""
     size, alpha, d_alpha = 5, 0.4, -0.8
     logits, noisy, clean = cases(Uniform(size), alpha)
     rows = torch.arange(len(clean))
