@@ -177,7 +177,9 @@ class Mixture:
         weight = np.where(held != wanted, config.changed_weight, self._sampled(rng, len(held), 1.0, 0.5))
         words = self.instructions[int(rng.integers(len(self.instructions)))]
         clean = clean_side([eos, self.edit_id, *words], learn=False)
-        canvas = canvas_side(held, wanted, weight.astype(np.float32), Part.EDIT, start=len(clean), block_length=len(held))
+        canvas = canvas_side(
+            held, wanted, weight.astype(np.float32), Part.EDIT, start=len(clean), block_length=len(held)
+        )
         return join(clean, canvas)
 
     def infill_example(self, rng: np.random.Generator) -> Example | None:

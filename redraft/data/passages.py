@@ -69,9 +69,7 @@ def corpus(folder: Path, limits: Mapping[str, int], sources: Sequence[Source] = 
             budget -= min(len(document), cap)
 
 
-def build_passages(
-    pairs: Sequence[tuple[str, str]], tokenizer: TextTokenizer, max_tokens: int
-) -> Passages:
+def build_passages(pairs: Sequence[tuple[str, str]], tokenizer: TextTokenizer, max_tokens: int) -> Passages:
     """Tokenise documents and cut them, at line ends where possible, into passages of at most `max_tokens`."""
     eos = tokenizer.special("<|endoftext|>")
     names = tuple(dict.fromkeys(name for name, _ in pairs))

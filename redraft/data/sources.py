@@ -70,7 +70,9 @@ def _instruction(record: dict[str, str]) -> str | None:
     question, answer = record["instruction"], record.get("output") or ""
     if record.get("input"):
         question = f"{question} {record['input']}"
-    refers = any(word in question.lower() for word in ("passage", "reference text", "paragraph below", "given the text"))
+    refers = any(
+        word in question.lower() for word in ("passage", "reference text", "paragraph below", "given the text")
+    )
     return None if refers or not answer else f"User: {clean(question)}\nAssistant: {clean(answer)}"
 
 

@@ -60,7 +60,9 @@ class Attention(nn.Module):
         self.query_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps)
         self.key_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps)
 
-    def forward(self, x_BLD: Tensor, rope: tuple[Tensor, Tensor], attend: Attend, memory: KeysAndValues | None) -> Tensor:
+    def forward(
+        self, x_BLD: Tensor, rope: tuple[Tensor, Tensor], attend: Attend, memory: KeysAndValues | None
+    ) -> Tensor:
         rows, length, _ = x_BLD.shape
         heads = self.qkv(x_BLD).view(rows, length, -1, self.head_dim).transpose(1, 2)
         query, key, value = heads.split(self.sizes, 1)
@@ -76,7 +78,11 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, attend: Attend) -> Tensor
     if isinstance(attend, (Tensor, str)) or attend is None:
         mask = attend if isinstance(attend, Tensor) else None
         return F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=attend == "causal" if isinstance(attend, str) else False,
+            query,
+            key,
+            value,
+            attn_mask=mask,
+            is_causal=attend == "causal" if isinstance(attend, str) else False,
             enable_gqa=grouped,
         )
     from torch.nn.attention.flex_attention import flex_attention
@@ -105,7 +111,9 @@ class Layer(nn.Module):
         self.feed_norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.feed = FeedForward(config)
 
-    def forward(self, x_BLD: Tensor, rope: tuple[Tensor, Tensor], attend: Attend, memory: KeysAndValues | None) -> Tensor:
+    def forward(
+        self, x_BLD: Tensor, rope: tuple[Tensor, Tensor], attend: Attend, memory: KeysAndValues | None
+    ) -> Tensor:
         x_BLD = x_BLD + self.attention(self.attention_norm(x_BLD), rope, attend, memory)
         return x_BLD + self.feed(self.feed_norm(x_BLD))
 

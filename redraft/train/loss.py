@@ -47,9 +47,7 @@ def three_mode_loss(
     """
     attend = attention_for(batch)
     memory = _first_pass(model, batch, attend) if remember else None
-    hidden_BTD = model.packed(
-        batch.tokens_BT, batch.facts_BT, attend, label_BT=batch.label_BT, memory_BTD=memory
-    )
+    hidden_BTD = model.packed(batch.tokens_BT, batch.facts_BT, attend, label_BT=batch.label_BT, memory_BTD=memory)
     chosen = batch.weight_BT > 0
     nats_N = F.cross_entropy(model.head(hidden_BTD[chosen]), batch.targets_BT[chosen], reduction="none")
     weighted_N = nats_N * batch.weight_BT[chosen]

@@ -6,8 +6,9 @@ functions in `recipes/` that return a `Recipe`.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from redraft.core.corruption import Hybrid
 from redraft.data.mixture import Mixture, MixtureConfig
@@ -93,6 +94,15 @@ def run(
     tokenizer, passages, _ = prepare(recipe, data_dir, folder / "data")
     torch.manual_seed(recipe.seed)
     model = ThreeModeModel(recipe.model)
-    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+    (folder / "recipe.json").write_text(json.dumps(plain(recipe), indent=2) + "\n")
     data = mixture_of(recipe, tokenizer, passages)
     return train(model, data, recipe.train, folder, resume=resume, progress=progress)
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, mappings and tuples as JSON values, for the record beside a checkpoint."""
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,114 @@
+"""Results: what the library returns. Text, tokens, forwards and timings; plain values, ready for JSON."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from redraft.core.canvas import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One token of a draft as a reader sees it."""
+
+    text: str
+    status: Status
+    revised: bool = False  # accepted before, and overwritten since
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One moment of generation: text that stays, and the canvas at work on the next block.
+
+    `nfe` counts forwards so far, commits included.
+    """
+
+    committed: str
+    draft: tuple[Piece, ...]
+    nfe: int
+    seconds: float
+    tokens: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """Committed text and draft; noise shows as it is."""
+        return self.committed + "".join(piece.text for piece in self.draft)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A finished generation. Times in seconds; `nfe` counts every forward, prompt and commits included."""
+
+    text: str
+    tokens: tuple[int, ...]
+    nfe: int
+    first_text_s: float
+    wall_s: float
+    seed: int
+    mode: str
+    model: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tokens_per_forward(self) -> float:
+        return len(self.tokens) / max(self.nfe, 1)
+
+    @property
+    def tokens_per_second(self) -> float:
+        return len(self.tokens) / max(self.wall_s, 1e-9)
+
+    def to_json(self) -> dict[str, Any]:
+        values = asdict(self)
+        rates = {
+            "tokens_per_forward": round(self.tokens_per_forward, 3),
+            "tokens_per_second": round(self.tokens_per_second, 1),
+        }
+        return values | {"tokens": len(self.tokens)} | rates
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change to the original text: original[start:end] == before becomes after. Offsets in characters."""
+
+    start: int
+    end: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditResult(Result):
+    """An edited text with the minimal edits that lead to it. `forwards` is the most any paragraph needed."""
+
+    original: str
+    edits: tuple[Edit, ...]
+    forwards: int
+
+    def diff(self, name: str = "text") -> str:
+        """Unified diff from the original to the edited text; empty when they are equal."""
+        import difflib
+
+        before, after = (text.splitlines(keepends=True) for text in (self.original, self.text))
+        lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How surprised a model is by a text. Nats over all its tokens; bits per UTF-8 byte."""
+
+    tokens: int
+    num_bytes: int
+    autoregressive_nats: float
+    nelbo_nats: float
+    nelbo_standard_error: float
+    block_length: int
+    num_samples: int
+    model: str
+
+    def to_json(self) -> dict[str, Any]:
+        per_byte = 1 / (self.num_bytes * 0.6931471805599453)
+        return asdict(self) | {
+            "autoregressive_bits_per_byte": self.autoregressive_nats * per_byte,
+            "nelbo_bits_per_byte": self.nelbo_nats * per_byte,
+            "nelbo_bits_per_byte_standard_error": self.nelbo_standard_error * per_byte,
+        }
