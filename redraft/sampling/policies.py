@@ -70,11 +70,9 @@ class Factor(Policy):
 
     def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
         rank_BL = _rank(prediction.confidence_BL, canvas.noisy_BL)
+        # The left side grows with rank, so what fits is a prefix of the ranking: n = rank + 1.
         fits_BL = (rank_BL + 2) * (1 - prediction.confidence_BL) < self.factor
-        # Confidence falls with rank, so "stop at the first that fails" is a running and over ranks.
-        failed_BL = canvas.noisy_BL & ~fits_BL
-        first_failure_B = rank_BL.masked_fill(~failed_BL, canvas.length).amin(-1)
-        return _write(canvas.noisy_BL & (rank_BL < first_failure_B.clamp_min(1)[:, None]))
+        return _write(canvas.noisy_BL & (fits_BL | (rank_BL == 0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,238 @@
+"""Policies: hand-computed actions on six positions, and the statistics of the random ones."""
+
+import dataclasses
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from redraft.core.canvas import Action, Canvas, Status, make_canvas
+from redraft.core.corruption import Absorbing
+from redraft.sampling.decoding import Decoding
+from redraft.sampling.policies import (
+    POLICIES,
+    Ancestral,
+    Correct,
+    EntropyBound,
+    Factor,
+    LeftToRight,
+    Margin,
+    Policy,
+    Remasking,
+    Renoising,
+    Revising,
+    Threshold,
+    TimeGrid,
+    TopK,
+)
+from redraft.sampling.step import step
+from redraft.sampling.stops import AllAccepted
+from tests.sampling.toy import canvas_of, prediction_of
+
+CONFIDENCE = [0.95, 0.60, 0.92, 0.30, 0.85, 0.10]
+ENTROPY = [0.05, 0.40, 0.08, 0.70, 0.15, 0.90]
+MARGIN = [0.10, 0.50, 0.20, 0.05, 0.40, 0.30]
+HELD = [1, 2, 3, 4, 5, 6]
+PREDICTED = [9, 9, 3, 4, 9, 9]
+W, D, J = int(Action.WRITE), int(Action.DELETE), int(Action.INSERT)
+
+# policy, statuses (F fixed, N noisy, A accepted, . empty), step, actions (K keep, W write, R renoise)
+TABLE: list[tuple[Policy, str, int, str]] = [
+    (Threshold(0.9), "NNNNNN", 0, "WKWKKK"),
+    (Threshold(0.9), "FNANNN", 0, "KKKKWK"),  # none passes: the best noisy one
+    (Threshold(0.99), "NNNNNN", 0, "WKKKKK"),
+    (Threshold(0.0), "NNNN..", 0, "WWWWKK"),
+    (Threshold(0.9), "FAAAAA", 0, "KKKKKK"),
+    (Threshold(0.9, num_steps=2), "NNNNNN", 0, "WKWKWK"),  # quota 3
+    (Threshold(0.9, num_steps=4), "NNNNNN", 0, "WKWKKK"),  # quota 2, as many pass
+    (Threshold(0.99, num_steps=4), "NNNNNN", 1, "WKWKKK"),  # remainder 2 goes to steps 0 and 1
+    (Threshold(0.99, num_steps=4), "NNNNNN", 2, "WKKKKK"),
+    (Threshold(0.2, num_steps=4), "NNNNNN", 0, "WWWWWK"),
+    (Factor(0.05), "NNNNNN", 0, "WKKKKK"),  # 2 * 0.05 is too much: the best alone
+    (Factor(0.3), "NNNNNN", 0, "WKWKKK"),  # 0.1, 0.24, 0.6
+    (Factor(0.7), "NNNNNN", 0, "WKWKWK"),  # 0.1, 0.24, 0.6, 2.0
+    (Factor(0.7), "ANNFNN", 0, "KKWKWK"),  # 2 * 0.08, 3 * 0.15, 4 * 0.4
+    (TopK(num_steps=4), "NNNNNN", 0, "WKWKKK"),  # 2, 2, 1, 1
+    (TopK(num_steps=4), "ANANNN", 1, "KWKKWK"),
+    (TopK(num_steps=4), "AAANAN", 2, "KKKWKK"),
+    (TopK(num_steps=4), "AAANAN", 3, "KKKWKW"),
+    (TopK(num_steps=4), "AAANAN", 9, "KKKWKW"),
+    (TopK(count=3), "NNNNNN", 0, "WKWKWK"),
+    (TopK(count=3), "FFNNFF", 0, "KKWWKK"),
+    (TopK(count=2, by="margin"), "NNNNNN", 0, "KWKKWK"),
+    (TopK(count=2, by="entropy"), "FNNNNN", 0, "KKWKWK"),
+    (TimeGrid(3, eps=0.1), "NNNNNN", 0, "WKKKKK"),  # floor(6 * 0.3)
+    (TimeGrid(3, eps=0.1), "ANNNNN", 1, "KKWKWK"),  # floor(5 * 0.3 / 0.7)
+    (TimeGrid(3, eps=0.1), "ANANAN", 2, "KWKWKW"),
+    (TimeGrid(16, eps=1e-3), "NNNNNN", 0, "KKKKKK"),  # floor(6 * 0.062)
+    (Margin(2), "NNNNNN", 0, "KWKKWK"),
+    (Margin(1, tau=0.25), "NNNNNN", 0, "KWKKWW"),
+    (Margin(1, tau=0.9), "NFNNFN", 0, "KKKKKW"),
+    (EntropyBound(0.2), "NNNNNN", 0, "WKWKWK"),  # 0, 0.05, 0.13, 0.28 before each
+    (EntropyBound(0.0), "NNNNNN", 0, "WKKKKK"),
+    (EntropyBound(0.2), "AFFNAN", 0, "KKKWKK"),  # the first always fits, 0.7 before the second
+    (EntropyBound(0.2, sticky=False), "NANAFN", 0, "WWWRKR"),
+    (LeftToRight(2), "FANNAN", 0, "KKWWKK"),
+    (LeftToRight(), "NNNNNN", 0, "WKKKKK"),
+    (Revising(Threshold(0.9), 0.8), "AAANNN", 0, "WKKKWK"),  # 1 is disputed too weakly, 2 is agreed on
+    (Revising(LeftToRight(), 0.5), "FAANNN", 0, "KWKWKK"),
+    (Renoising(Threshold(0.9), 0.5), "AAAANN", 0, "KKKRWK"),
+    (Renoising(Threshold(0.9), 0.5), "AAAANN", 1, "KKKKWK"),
+    (Renoising(Threshold(0.9), 0.5, num_steps=2), "AFAFNN", 1, "KKKKWK"),
+    (Correct(0.5), "AAAAAA", 0, "WWKKWK"),
+    (Correct(0.9), "AAAAAA", 0, "WKKKKK"),
+    (Correct(0.9), "FANNNA", 0, "KKWKKK"),
+    (Correct(0.99), "FANNNA", 0, "KKWKKK"),
+    (Ancestral(4), "NNFNAN", 3, "WWKWKW"),  # the last step writes everything
+    (Remasking(4, eta=1.0), "NNFNAN", 3, "WWKWKW"),  # and remasks nothing
+    (Remasking(4, eta=0.0, kind="rescale"), "AAAAAF", 1, "KKKKKK"),
+]
+
+
+@pytest.mark.parametrize(("policy", "statuses", "at_step", "actions"), TABLE)
+def test_policy_decides_as_computed_by_hand(policy: Policy, statuses: str, at_step: int, actions: str) -> None:
+    canvas = canvas_of(statuses, HELD, step=at_step)
+    prediction = prediction_of(PREDICTED, CONFIDENCE, entropy=ENTROPY, margin=MARGIN)
+    letters = "".join("KWRID"[action] for action in policy(prediction, canvas)[0].tolist())
+    assert letters == actions
+
+
+def test_every_policy_has_a_row_in_the_table() -> None:
+    assert {type(row[0]) for row in TABLE} == set(POLICIES)
+
+
+@pytest.mark.parametrize(
+    ("proposal", "slots", "statuses", "taus", "actions"),
+    [
+        ([D, W, W, J, J, W], [0, 0, 0, 1, 2, 0], "AAAAAA", {}, "WWKKWK"),
+        ([D, W, W, J, J, W], [0, 0, 0, 1, 2, 0], "AAAAAA", {"tau_delete": 0.97}, "KWKKWK"),
+        ([D, W, W, J, J, W], [0, 0, 0, 1, 2, 0], "AAAAAA", {"tau_insert": 0.2}, "WWKKWK"),  # 3 is what it holds
+        ([D, W, W, J, J, W], [0, 0, 0, 1, 2, 0], "AAAAAA", {"tau_insert": 0.9}, "WWKKKK"),
+        ([D, W, J, W, J, W], [0, 0, 1, 0, 1, 0], "FAFAFN", {}, "KWWKWW"),  # fixed ones ask for insertions alone
+    ],
+)
+def test_correct_has_a_threshold_for_each_kind_of_edit(
+    proposal: list[int], slots: list[int], statuses: str, taus: dict[str, Any], actions: str
+) -> None:
+    prediction = prediction_of(PREDICTED, CONFIDENCE, proposal=proposal, slots=slots)
+    decided = Correct(0.5, **taus)(prediction, canvas_of(statuses, HELD))
+    assert "".join("KWRID"[action] for action in decided[0].tolist()) == actions
+
+
+def test_ties_go_to_the_left() -> None:
+    prediction = prediction_of(HELD, [0.5] * 6)
+    assert TopK(count=2)(prediction, canvas_of("FNNNNN"))[0].tolist() == [0, 1, 1, 0, 0, 0]
+
+
+def test_top_k_spends_llada_s_fixed_schedule_with_the_remainder_first() -> None:
+    canvas, spent = canvas_of("N" * 14), []
+    for k in range(4):
+        action_BL = TopK(num_steps=4)(prediction_of(range(14), [0.5] * 14), replace(canvas, step_B=torch.tensor([k])))
+        spent.append(int((action_BL == W).sum()))
+        canvas = replace(canvas, status_BL=torch.where(action_BL == W, int(Status.ACCEPTED), canvas.status_BL))
+    assert spent == [4, 4, 3, 3]
+
+
+def test_random_order_depends_on_the_seed_and_not_on_the_prediction() -> None:
+    policy = TopK(count=3, by="random")
+    one, two = prediction_of(HELD, CONFIDENCE), prediction_of(HELD, CONFIDENCE[::-1])
+    chosen = [policy(p, canvas_of("NNNNNN", seed=s))[0].tolist() for s in range(6) for p in (one, two)]
+    assert chosen[::2] == chosen[1::2]
+    assert len({tuple(row) for row in chosen}) > 2
+
+
+def trajectory(policy: Policy, length: int, num_steps: int) -> list[Canvas]:
+    """The canvases a policy makes of pure noise under a model without opinions."""
+    canvas = make_canvas(torch.full((1, length), 3), torch.full((1, length), int(Status.NOISY)), 11)
+    decoding = Decoding(policy=policy, stop=AllAccepted(), temperature=1.0, max_steps=num_steps)
+    canvases = [canvas]
+    for _ in range(num_steps):
+        canvases.append(step(canvases[-1], torch.zeros(1, length, 3), Absorbing(3, 4), decoding))
+    return canvases
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Ancestral(8),
+        Remasking(8, 0.1, "cap"),
+        Remasking(8, 1.0, "cap"),
+        Remasking(8, 0.3, "rescale"),
+        Remasking(8, 1.0, "rescale"),
+    ],
+)
+def test_marginal_after_k_of_n_steps_is_noise_level_one_minus_k_over_n(policy: Policy) -> None:
+    length = 40_000
+    for k, canvas in enumerate(trajectory(policy, length, 8)):
+        level = 1 - k / 8
+        deviation = (level * (1 - level) / length) ** 0.5
+        assert abs(canvas.noisy_BL.float().mean().item() - level) <= 4.5 * deviation
+
+
+def test_ancestral_never_takes_back_and_remasking_does_so_at_its_rate() -> None:
+    length = 40_000
+    for policy in (Ancestral(8), Remasking(8, 0.2, "cap"), Remasking(8, 0.5, "rescale")):
+        canvases = trajectory(policy, length, 8)
+        for k, (before, after) in enumerate(zip(canvases, canvases[1:], strict=False)):
+            accepted_BL = before.status_BL == Status.ACCEPTED
+            taken_back = (accepted_BL & after.noisy_BL).sum().item()
+            highest = min(1.0, (7 - k) / k) if k else 1.0  # (1 - alpha_s) / alpha_t
+            rate = {"Ancestral": 0.0}.get(type(policy).__name__)
+            if isinstance(policy, Remasking):
+                rate = min(0.2, highest) if policy.kind == "cap" else 0.5 * highest
+            count = accepted_BL.sum().item()
+            assert abs(taken_back - rate * count) <= 4.5 * (count * rate * (1 - rate)) ** 0.5
+
+
+def test_confidence_remasking_doubts_the_least_probable_tokens_most() -> None:
+    rows = 20_000
+    canvas = make_canvas(torch.zeros(rows, 4), torch.tensor([2, 2, 2, 1]).expand(rows, 4), 0)
+    canvas = replace(canvas, step_B=torch.full((rows,), 4))
+    current = [0.9, 0.5, 0.1, 0.0]
+    prediction = prediction_of([0] * 4, [0.5] * 4, current=current)
+    wide = type(prediction)(
+        **{f.name: getattr(prediction, f.name).expand(rows, 4) for f in dataclasses.fields(prediction)}
+    )
+    action_BL = Remasking(8, 1.0, "confidence")(wide, canvas)
+    rate_L = (action_BL == Action.RENOISE).double().mean(0)
+    expected_L = 0.75 * (-torch.tensor(current[:3]).double()).softmax(-1)  # (1 - 5/8) / (4/8)
+    assert (rate_L[:3] - expected_L).abs().max() < 0.02
+    assert rate_L[3] == 0
+    assert abs((action_BL[:, 3] == W).double().mean().item() - 0.25) < 0.02  # (5/8 - 4/8) / (1 - 4/8)
+
+
+def test_policies_are_frozen_hashable_and_equal_by_value() -> None:
+    for policy in {row[0] for row in TABLE}:
+        assert replace(policy) == policy  # type: ignore[type-var]
+        assert hash(replace(policy)) == hash(policy)  # type: ignore[type-var]
+        assert type(policy).__doc__
+
+
+@pytest.mark.parametrize(
+    ("make", "value"),
+    [
+        (lambda: Threshold(1.5), "tau=1.5"),
+        (lambda: Threshold(float("nan")), "tau=nan"),
+        (lambda: Threshold("high"), "tau='high'"),  # type: ignore[arg-type]
+        (lambda: Threshold(True), "tau=True"),
+        (lambda: Factor(-1.0), "factor=-1.0"),
+        (lambda: Factor(float("inf")), "factor=inf"),
+        (lambda: TopK(), "num_steps=None"),
+        (lambda: TopK(num_steps=3, count=2), "count=2"),
+        (lambda: TopK(count=0), "count=0"),
+        (lambda: TopK(count=1, by="luck"), "by='luck'"),  # type: ignore[arg-type]
+        (lambda: TimeGrid(0), "num_steps=0"),
+        (lambda: Margin(tau=-0.1), "tau=-0.1"),
+        (lambda: EntropyBound(sticky=1), "sticky=1"),  # type: ignore[arg-type]
+        (lambda: Ancestral(2.0), "num_steps=2.0"),  # type: ignore[arg-type]
+        (lambda: Remasking(kind="loop"), "kind='loop'"),  # type: ignore[arg-type]
+        (lambda: Remasking(eta=2), "eta=2"),
+        (lambda: LeftToRight(-1), "count=-1"),
+        (lambda: Revising("threshold"), "inner='threshold'"),  # type: ignore[arg-type]
+        (lambda: Correct(tau_delete=3), "tau_delete=3"),
+    ],
+)
+def test_an_impossible_field_is_an_error_that_names_its_value(make: Any, value: str) -> None:
+    with pytest.raises(ValueError, match=value.replace("(", r"\(")):
+        make()
