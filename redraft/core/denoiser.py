@@ -44,7 +44,10 @@ class Denoiser(Protocol):
 
 @runtime_checkable
 class SelfConditioned(Protocol):
-    """A denoiser that also wants its last prediction back, as an embedding in `Canvas.memory_BLD`."""
+    """A denoiser that, where `self_conditioned` is true, wants its last prediction back in `Canvas.memory_BLD`."""
+
+    @property
+    def self_conditioned(self) -> bool: ...
 
     def remember(self, logits_BLV: Tensor) -> Tensor:
         """The embedding [B, L, D] of a prediction, fed back at the next step."""

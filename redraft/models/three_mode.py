@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from redraft.core.attention import Facts
 from redraft.core.canvas import Canvas, Controls, Status
-from redraft.core.corruption import Hybrid
+from redraft.core.corruption import Absorbing
 from redraft.models.config import ModelConfig
 from redraft.models.context import KVContext, Reading, Writing
 from redraft.models.transformer import Attend, Transformer
@@ -42,12 +42,9 @@ class ThreeModeModel(nn.Module):
         banned = torch.zeros(config.vocab_size)
         banned[list(config.never_text)] = -torch.inf
         self.register_buffer("banned_V", banned, persistent=False)
-        self.corruption = Hybrid(
-            mask_id=config.mask_token_id,
-            vocab_size=config.vocab_size,
-            uniform_share=config.uniform_share,
-            text_size=config.text_size,
-        )
+        # What a canvas starts from. Training mixes random tokens in (`uniform_share`), so that the model learns to
+        # doubt what it reads; a sampler has no reason to mislead it.
+        self.corruption = Absorbing(config.mask_token_id, config.vocab_size)
         self.apply(self._initialise)
         if self.memory_proj is not None:
             nn.init.zeros_(self.memory_proj.weight)
@@ -61,6 +58,11 @@ class ThreeModeModel(nn.Module):
     @property
     def controls(self) -> Controls:
         return self.config.controls
+
+    @property
+    def self_conditioned(self) -> bool:
+        """Whether samplers should feed predictions back through `remember`."""
+        return self.memory_proj is not None
 
     @property
     def device(self) -> torch.device:

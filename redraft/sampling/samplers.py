@@ -45,7 +45,7 @@ def advance(
     denoiser: Denoiser, canvas: Canvas, logits_BLV: Tensor, decoding: Decoding, limit_B: Tensor | None = None
 ) -> Canvas:
     """One step with what the denoiser adds to it: its noise, its controls and its memory of the prediction."""
-    if hasattr(denoiser, "remember"):
+    if getattr(denoiser, "self_conditioned", False):
         memory_BLD = denoiser.remember(logits_BLV)
         extra = canvas.length - memory_BLD.shape[1]
         canvas = replace(canvas, memory_BLD=torch.nn.functional.pad(memory_BLD, (0, 0, 0, extra)))

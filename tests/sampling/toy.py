@@ -59,6 +59,8 @@ class ToyDenoiser:
 class RememberingDenoiser(ToyDenoiser):
     """Also wants its last prediction back, and uses it."""
 
+    self_conditioned = True
+
     def remember(self, logits_BLV: Tensor) -> Tensor:
         return torch.stack([logits_BLV.softmax(-1).amax(-1), logits_BLV.argmax(-1).float()], -1)
 
