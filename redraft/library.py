@@ -18,7 +18,7 @@ from redraft.core.canvas import Canvas, Status
 from redraft.core.corruption import Absorbing
 from redraft.core.likelihood import MaskCount, estimate_nelbo
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
-from redraft.editing import Span, Window, find_locks, minimal_edits, replace_spans, windows
+from redraft.editing import Window, find_locks, minimal_edits, replace_spans, windows
 from redraft.models.checkpoint import load_checkpoint
 from redraft.models.three_mode import ThreeModeModel
 from redraft.results import EditResult, Piece, Result, Score, View
@@ -110,7 +110,7 @@ class Model:
         first = 0.0
         view = View("", (), 0, 0.0, ())
         for view in self.stream(prompt, **options):
-            if not first and any(piece.status == Status.ACCEPTED for piece in view.draft) or view.committed:
+            if (not first and any(piece.status == Status.ACCEPTED for piece in view.draft)) or view.committed:
                 first = first or view.seconds
         return Result(
             text=view.text, tokens=view.tokens, nfe=view.nfe, first_text_s=first, wall_s=view.seconds, seed=seed,

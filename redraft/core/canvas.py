@@ -8,6 +8,7 @@ Shapes: B rows, L canvas positions, D model width.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -134,5 +135,5 @@ def stack(canvases: Sequence[Canvas]) -> Canvas:
     return Canvas(*(None if any(v is None for v in column) else torch.cat(column) for column in columns))
 
 
-def _values(canvas: Canvas) -> list[Tensor | None]:
+def _values(canvas: Canvas) -> list[Any]:
     return [getattr(canvas, f.name) for f in fields(canvas)]

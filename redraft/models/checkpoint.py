@@ -93,7 +93,7 @@ def read_weights(path: Path, shapes: dict[str, torch.Size]) -> Weights:
     """Every tensor of a safetensors file, which must be exactly those named in `shapes`."""
     try:
         with safe_open(path, framework="pt") as file:
-            found = {name: file.get_slice(name).get_shape() for name in file.keys()}
+            found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
             _compare(path, {n: list(s) for n, s in shapes.items()}, found)
             return {name: file.get_tensor(name) for name in found}
     except FileNotFoundError:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from redraft.core.canvas import Canvas, Status, make_canvas, stack
 from redraft.core.corruption import Corruption, corrupt
-from redraft.core.denoiser import Denoiser, Noise
+from redraft.core.denoiser import Denoiser, Noise, SelfConditioned
 from redraft.core.rng import Stream, uniform
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.step import step
@@ -46,7 +46,7 @@ def advance(
 ) -> Canvas:
     """One step with what the denoiser adds to it: its noise, its controls and its memory of the prediction."""
     if getattr(denoiser, "self_conditioned", False):
-        memory_BLD = denoiser.remember(logits_BLV)
+        memory_BLD = cast(SelfConditioned, denoiser).remember(logits_BLV)
         extra = canvas.length - memory_BLD.shape[1]
         canvas = replace(canvas, memory_BLD=torch.nn.functional.pad(memory_BLD, (0, 0, 0, extra)))
     return step(canvas, logits_BLV, denoiser.corruption, decoding, denoiser.controls, limit_B)
