@@ -240,7 +240,7 @@ class Model:
         asked = len(self.tokenizer.encode(prompt)) + max_tokens + 2
         if asked > room:
             raise ValueError(
-                f"the prompt and max_tokens={max_tokens} come to {asked} tokens, more than the model's context of {room}"
+                f"the prompt and max_tokens={max_tokens} come to {asked} tokens, more than the model's {room}"
             )
 
     # ------------------------------------------------------------------ infill
@@ -263,15 +263,13 @@ class Model:
         self._check("", len(before) + len(after) + gap, 1, "diffusion")
         context = shape(self.network, decoding).encode(torch.tensor([[self.eos_id, *far]]), None)
         steps = samplers.infill(self.network, [near], [after], decoding, gap=gap, seed=seed, context=context)
-        nfe, first, canvas = 1, 0.0, None
-        for canvas in steps:
-            nfe, first = nfe + 1, first or time.perf_counter() - began
+        canvas, forwards, first = _drained(steps)
         assert canvas is not None
         tokens = canvas.row_tokens(0)[len(near) : len(canvas.row_tokens(0)) - len(after)]
         middle = self.tokenizer.decode(tokens)
         return Result(
-            text=_fitted(middle, prefix, head, suffix, tail), tokens=tuple(tokens), nfe=nfe, first_text_s=first,
-            wall_s=time.perf_counter() - began, seed=seed, mode="infill", model=self.name,
+            text=_fitted(middle, prefix, head, suffix, tail), tokens=tuple(tokens), nfe=forwards + 1,
+            first_text_s=first, wall_s=time.perf_counter() - began, seed=seed, mode="infill", model=self.name,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ edit
@@ -326,11 +324,10 @@ class Model:
         context = shape(self.network, decoding).encode(torch.tensor([prompt] * len(group)), None)
         rows = [[*part.tokens, self.eos_id] for part in group]
         free = [[*part.free, False] for part in group]
-        steps, canvas = 0, None
-        for canvas in samplers.edit(
+        drafts = samplers.edit(
             self.network, rows, decoding, editable=free, strength=strength, seed=seed, context=context
-        ):
-            steps += 1
+        )
+        canvas, steps, _ = _drained(drafts)
         if canvas is None:
             return [self.tokenizer.decode(part.tokens) for part in group], 0
         after = [canvas.row_tokens(row)[:-1] for row in range(len(group))]
@@ -406,6 +403,16 @@ class Model:
             return torch.cat([unscored, logits], 1)
 
         return denoise
+
+
+def _drained(drafts: Iterator[Canvas]) -> tuple[Canvas | None, int, float]:
+    """The last draft, how many there were, and the seconds to the first."""
+    began, first, count = time.perf_counter(), 0.0, 0
+    last: Canvas | None = None
+    for draft in drafts:
+        last, count = draft, count + 1
+        first = first or time.perf_counter() - began
+    return last, count, first
 
 
 def _spaced(text: str) -> str:
