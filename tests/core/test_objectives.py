@@ -248,6 +248,10 @@ def test_antithetic_times_put_one_time_in_every_cell() -> None:
     assert torch.equal(cells, torch.arange(1, 9).expand(50, -1))
 
 
+def test_antithetic_times_reach_one_but_never_zero() -> None:
+    assert antithetic_times(4, torch.tensor(0.0)).tolist() == [1.0, 0.75, 0.5, 0.25]
+
+
 def test_every_antithetic_time_is_exactly_uniform() -> None:
     """Over equally spaced u, each of the times visits the same equally spaced points."""
     u = (torch.arange(120, dtype=F64) + 0.5) / 120
