@@ -35,18 +35,22 @@ def tiny() -> Recipe:
             labels=tuple(dict.fromkeys(LABELS.values())),
         ),
         mixture=MixtureConfig(
+            text_rows=6,
+            edit_rows=3,
+            infill_rows=1,
+            min_level=0.2,
             text={
-                "tinystories": 0.50, "fables": 0.12, "pratham": 0.05, "fairytales": 0.06, "children": 0.07,
-                "dialogues": 0.12, "orders": 0.03, "dolly": 0.05,
+                "tinystories": 0.54, "fables": 0.10, "pratham": 0.05, "fairytales": 0.05, "children": 0.06,
+                "dialogues": 0.13, "orders": 0.03, "dolly": 0.04,
             },
             edits={
                 "tatoeba": 0.20, "textbooks": 0.14, "dolly_answers": 0.12, "roleplay": 0.12, "wikisplit": 0.10,
                 "tinystories": 0.14, "fables": 0.06, "pratham": 0.03, "children": 0.05, "fiction": 0.04,
             },
             labels=LABELS,
-            errors=ErrorModel(),
+            errors=ErrorModel(rate=0.15),
         ),
-        train=TrainConfig(steps=2600, compile=True, checkpoint_every=100),
+        train=TrainConfig(steps=1800, compile=True, checkpoint_every=50),
         characters={
             "tinystories": 6 * MILLION, "fables": 6 * MILLION, "pratham": 2 * MILLION, "fairytales": 4 * MILLION,
             "children": 14 * MILLION, "fiction": 8 * MILLION, "dialogues": 10 * MILLION, "orders": 2 * MILLION,
