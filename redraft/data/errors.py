@@ -630,7 +630,8 @@ def make_errors(text: str, rng: Random, model: ErrorModel = DEFAULT) -> str:
     spaces = [space for space, _ in pieces]
     words = [word for _, word in pieces if word]
     written: list[str | None] = [None] * len(words)  # what stands at a word after a mistake; None: as it was
-    for _ in range(model.num_errors(len(words), rng)):
+    num_words = sum(word.isascii() and word[0].isalpha() for word in words)  # marks and other scripts cannot go wrong
+    for _ in range(model.num_errors(num_words, rng)):
         _make_one(words, spaces, written, rng, model)
     out = [space + (word if new is None else new) for space, word, new in zip(spaces, words, written, strict=False)]
     return "".join(out) + "".join(spaces[len(words) :])

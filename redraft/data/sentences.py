@@ -22,7 +22,7 @@ The This That These Those It He She We They You I In On At But And So However Th
 Our Their What Who Why How Where A An After Before Then
 """)
 _CLOSERS = "\"'\u201d\u2019)\\]\u00bb"
-_END = re.compile(rf"(?:[.!?\u2026]+[{_CLOSERS}]*(?:\s+|\Z))|\s*\n\s*")
+_END = re.compile(rf"(?:[.!?\u2026]+[{_CLOSERS}]*(?:\s+|\Z))|\n\s*")
 _NEXT = re.compile(r"[\"'\u201c\u2018(\[\u00ab]*(\w[\w'\u2019]*)?")
 
 

@@ -67,7 +67,7 @@ def test_swapped_neighbours_are_two_substitutions(before: list[int], after: int)
 
 
 @given(ended, ended, rates, rates, rates, st.randoms(use_true_random=False))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_following_targets_reaches_the_clean_text_from_any_state(
     source: list[int], target: list[int], progress: float, mask_rate: float, keep_noise: float, rng: Random
 ) -> None:

@@ -75,13 +75,13 @@ def test_every_kind_changes_ordinary_text(name: str) -> None:
 
 
 @given(st.text(max_size=80), st.integers(0, 2**32))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_no_text_is_too_strange(text: str, seed: int) -> None:
     assert isinstance(make_errors(text, Random(seed), ErrorModel(rate=1.0)), str)
 
 
 @given(st.text(alphabet="aA .,'\u2019\n\t1é漢", max_size=60), st.integers(0, 2**32))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_lines_stay_lines(text: str, seed: int) -> None:
     assert make_errors(text, Random(seed), ErrorModel(rate=1.0)).count("\n") == text.count("\n")
 
@@ -105,7 +105,7 @@ def test_texts_range_from_clean_to_terrible_around_the_rate() -> None:
     distances = []
     for seed in range(400):
         noisy = [word for _, word in WORD.findall(make_errors(TEXT, Random(seed)))]
-        distances.append(Levenshtein.distance(clean, noisy) / len(clean))
+        distances.append(Levenshtein.distance(clean, noisy) / sum(word.isalpha() for word in clean))
     assert statistics.mean(distances) == pytest.approx(0.12, abs=0.02)
     deciles = statistics.quantiles(distances, n=10)
     assert deciles[0] < 0.04
