@@ -1,4 +1,5 @@
-"""Samplers: the loops that produce text, as generators. One item is one forward of the denoiser.
+"""Samplers: the loops that produce text, as generators. `denoise` and `sample` yield once per forward; `infill` and
+`edit` first yield the canvas they start from.
 
 Knows the two verbs of a denoiser and `step`. Refuses to know caches, families and why a policy decides as it does.
 Streaming, early exit, counting forwards and recording traces are just consumption.
@@ -128,7 +129,8 @@ def infill(
     """Fill a gap of noise between a FIXED prefix and a FIXED suffix, one of each per row.
 
     `gap` is the number of noisy positions, the same or one per row. With `decoding.indels` the model may delete
-    slots it has no use for and open more. A `context` must come from `shape(denoiser, decoding).encode`.
+    slots it has no use for and open more. The first canvas is the start, each later one a forward. A `context` must
+    come from `shape(denoiser, decoding).encode`.
     """
     befores, afters = _lists(prefix), _lists(suffix)
     gaps = [gap] * len(befores) if isinstance(gap, int) else list(gap)
@@ -142,6 +144,7 @@ def infill(
     canvas = _from_rows(tokens, noisy, Status.NOISY, seed, _device(prefix))
     fresh_BL = denoiser.corruption.noise(uniform(canvas.seed_B, canvas.step_B, canvas.length, Stream.NOISE))
     canvas = replace(canvas, tokens_BL=torch.where(canvas.noisy_BL, fresh_BL, canvas.tokens_BL))
+    yield canvas
     yield from denoise(denoiser, canvas, context, decoding)
 
 
@@ -159,8 +162,8 @@ def edit(
 
     At strength above 0 the editable positions are corrupted to that noise level and denoised: the img2img of text. At
     strength 0 they start out ACCEPTED and the policy decides what to change: `Correct` runs the edit reverse process
-    (with `indels` and the stop `Settled`), `Renoising` rewrites what the model finds surprising. A `context` must come
-    from `shape(denoiser, decoding).encode`.
+    (with `indels` and the stop `Settled`), `Renoising` rewrites what the model finds surprising. The first canvas is
+    the start, each later one a forward. A `context` must come from `shape(denoiser, decoding).encode`.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"{strength=} must be in [0, 1]")
@@ -174,6 +177,7 @@ def edit(
         level_B = torch.full((len(canvas),), strength, dtype=torch.float64, device=canvas.tokens_BL.device)
         noise = cast(Corruption, denoiser.corruption)  # only its `noise` is asked for
         canvas = corrupt(canvas.tokens_BL, canvas.editable_BL, level_B, noise, canvas.seed_B, canvas.status_BL)
+    yield canvas
     yield from denoise(denoiser, canvas, context, decoding)
 
 

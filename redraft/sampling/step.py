@@ -34,7 +34,7 @@ def step(
     or deleted where the prediction is a control: noise is never emitted.
     """
     prediction = _look(canvas, logits_BLV, decoding, controls)
-    action_BL = _carry_out(decoding.policy(prediction, canvas), prediction, canvas)
+    action_BL = _carry_out(decoding.policy(prediction, canvas), prediction, canvas, decoding.indels)
     fresh_BL = noise.noise(uniform(canvas.seed_B, canvas.step_B, canvas.length, Stream.RENOISE))
     after = _apply(action_BL, canvas, prediction, fresh_BL, decoding.indels, limit_B)
     spent_B = canvas.step_B + 1 >= decoding.max_steps
@@ -61,8 +61,11 @@ def _look(canvas: Canvas, logits_BLV: Tensor, decoding: Decoding, controls: Cont
     return prediction.widen(canvas.length - scored) if scored < canvas.length else prediction
 
 
-def _carry_out(asked_BL: Tensor, prediction: Prediction, canvas: Canvas) -> Tensor:
+def _carry_out(asked_BL: Tensor, prediction: Prediction, canvas: Canvas, indels: bool) -> Tensor:
     """What a policy asked for, where it is allowed; WRITE becomes whatever the predicted token stands for."""
+    if not indels:
+        in_place_BL = (asked_BL == Action.WRITE) | (asked_BL == Action.RENOISE)
+        return torch.where(in_place_BL & canvas.editable_BL, asked_BL, int(Action.KEEP))
     action_BL = torch.where(asked_BL == Action.WRITE, prediction.proposal_BL, asked_BL)
     fixed_BL = canvas.status_BL == Status.FIXED
     # What lies before the canvas counts as fixed: an insertion never splits or precedes a locked span at the front.

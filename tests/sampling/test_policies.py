@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -174,7 +175,7 @@ def test_ancestral_never_takes_back_and_remasking_does_so_at_its_rate() -> None:
     length = 40_000
     for policy in (Ancestral(8), Remasking(8, 0.2, "cap"), Remasking(8, 0.5, "rescale")):
         canvases = trajectory(policy, length, 8)
-        for k, (before, after) in enumerate(zip(canvases, canvases[1:], strict=False)):
+        for k, (before, after) in enumerate(pairwise(canvases)):
             accepted_BL = before.status_BL == Status.ACCEPTED
             taken_back = (accepted_BL & after.noisy_BL).sum().item()
             highest = min(1.0, (7 - k) / k) if k else 1.0  # (1 - alpha_s) / alpha_t

@@ -95,9 +95,7 @@ def test_temperature_zero_and_a_vanishing_temperature_take_the_best_token() -> N
 
 def test_confidence_margin_entropy_and_current_are_those_of_the_temperature_one_distribution() -> None:
     probs = torch.tensor([0.5, 0.3, 0.15, 0.05])
-    prediction = predict(
-        probs.log()[None, None], 0.1, torch.tensor([[0.5]]), current_BL=torch.tensor([[2]])
-    )
+    prediction = predict(probs.log()[None, None], 0.1, torch.tensor([[0.5]]), current_BL=torch.tensor([[2]]))
     assert prediction.tokens_BL.item() == 0
     assert prediction.confidence_BL.item() == pytest.approx(0.5)
     assert prediction.margin_BL.item() == pytest.approx(0.2)

@@ -57,7 +57,7 @@ class ToyDenoiser:
 
 
 class RememberingDenoiser(ToyDenoiser):
-    """Also wants its last prediction back, and uses it."""
+    """Also wants its last prediction back, and doubts it."""
 
     self_conditioned = True
 
@@ -69,7 +69,7 @@ class RememberingDenoiser(ToyDenoiser):
         if canvas.memory_BLD is None:
             return logits_BLV
         heard_BL = torch.where(canvas.present_BL, canvas.memory_BLD[..., 1], 0.0)
-        return logits_BLV.roll(1, -1) + torch.nn.functional.one_hot(heard_BL.long(), self.vocab_size)
+        return logits_BLV - 6.0 * torch.nn.functional.one_hot(heard_BL.long(), self.vocab_size)
 
 
 def canvas_of(statuses: str, tokens: Sequence[int] | None = None, *, step: int = 0, seed: int = 0) -> Canvas:
