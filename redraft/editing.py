@@ -29,6 +29,15 @@ class Window:
     free: list[bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an edit makes of a window: its new tokens, and the forwards it took until nothing changed any more."""
+
+    window: Window
+    tokens: list[int]
+    forwards: int
+
+
 def find_locks(text: str, locks: Sequence[str]) -> list[Span]:
     """Every occurrence of every locked string, merged. Raises ValueError for a lock the text does not hold."""
     spans: list[Span] = []

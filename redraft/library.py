@@ -18,10 +18,10 @@ from redraft.core.canvas import Canvas, Status
 from redraft.core.corruption import Absorbing
 from redraft.core.likelihood import MaskCount, estimate_nelbo
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
-from redraft.editing import Window, find_locks, minimal_edits, replace_spans, windows
+from redraft.editing import Proposal, Window, find_locks, minimal_edits, replace_spans, windows
 from redraft.models.checkpoint import load_checkpoint
 from redraft.models.three_mode import ThreeModeModel
-from redraft.results import EditResult, Piece, Result, Score, View
+from redraft.results import EditResult, Piece, Result, Score, View, mark_revised, summarise
 from redraft.sampling import samplers
 from redraft.sampling.autoregressive import Continuation, left_to_right, speculate
 from redraft.sampling.decoding import Decoding, from_json, to_json
@@ -44,7 +44,7 @@ class Defaults:
         default_factory=lambda: Decoding(policy=Correct(0.7), stop=Settled(), indels=True, max_steps=8)
     )
     block_length: int = 32
-    edit_gain: float = 0.0  # nats per edited window that the corrected text must gain by the causal mode; see `edit`
+    edit_gain: float | None = None  # nats an edited window must gain by the causal mode to be taken; None: any edit is
     instructions: tuple[str, ...] = ("fix",)
 
     def to_json(self) -> dict[str, Any]:
@@ -73,14 +73,22 @@ def load(path: str | Path | None = None, *, dtype: torch.dtype = torch.float32, 
 
     Raises ValueError, naming the file and the reason, when there is no such model or it is damaged.
     """
-    folder = SHIPPED if path is None else Path(path)
-    if path is not None and not folder.exists():
-        folder = _from_hub(str(path))
+    folder = find(path)
     network = load_checkpoint(folder, dtype=dtype, device=device)
     tokenizer = load_tokenizer(folder / "tokenizer.json", network.config.text_size)
     recommended = folder / "generation_config.json"
     defaults = Defaults.from_json(json.loads(recommended.read_text())) if recommended.exists() else Defaults()
     return Model(network, tokenizer, defaults, name=folder.name if path is None else str(path))
+
+
+def find(path: str | Path | None = None) -> Path:
+    """The checkpoint folder that `load` reads: the shipped one, that folder, or a copy from the hub."""
+    if path is None:
+        if not SHIPPED.exists():
+            raise ValueError("this installation of redraft holds no weights; name a checkpoint folder or a hub model")
+        return SHIPPED
+    folder = Path(path)
+    return folder if folder.exists() else _from_hub(str(path))
 
 
 def _from_hub(name: str) -> Path:
@@ -107,15 +115,7 @@ class Model:
     def generate(self, prompt: str = "", **options: Any) -> Result:
         """Continue a prompt; options as for `stream`. Returns the new text alone."""
         mode, seed = options.get("mode", "diffusion"), options.get("seed", 0)
-        first = 0.0
-        view = View("", (), 0, 0.0, ())
-        for view in self.stream(prompt, **options):
-            if (not first and any(piece.status == Status.ACCEPTED for piece in view.draft)) or view.committed:
-                first = first or view.seconds
-        return Result(
-            text=view.text, tokens=view.tokens, nfe=view.nfe, first_text_s=first, wall_s=view.seconds, seed=seed,
-            mode=mode, model=self.name,
-        )  # fmt: skip
+        return summarise(list(self.stream(prompt, **options)), seed=seed, mode=mode, model=self.name)
 
     @torch.inference_mode()
     def stream(
@@ -150,9 +150,10 @@ class Model:
             frames = self._diffuse(prompt_ids, label, decoding, max_tokens, length, seed)
         else:
             frames = self._causal(prompt_ids, label, decoding, max_tokens, seed, mode, length)
-        for committed, draft, nfe in frames:
-            view = self._view(committed, draft, nfe, time.perf_counter() - began, stop)
-            yield view
+        draft: tuple[Piece, ...] = ()
+        for committed, block, nfe in frames:
+            draft = mark_revised(draft, self._pieces(block))
+            yield self._view(committed, draft, nfe, time.perf_counter() - began, stop)
             if stop and any(s in self.tokenizer.decode(committed) for s in stop):
                 return
 
@@ -210,11 +211,13 @@ class Model:
             raise ValueError(f"unknown label {label!r}; this model knows {', '.join(labels) or 'none'}")
         return self.network.condition(label_B=torch.tensor([labels.index(label)], device=self.network.device))
 
-    def _view(self, committed: list[int], draft: Canvas | None, nfe: int, seconds: float, stop: Sequence[str]) -> View:
+    def _view(
+        self, committed: list[int], draft: tuple[Piece, ...], nfe: int, seconds: float, stop: Sequence[str]
+    ) -> View:
         text = self.tokenizer.decode(committed)
         cut = min((place for s in stop if (place := text.find(s)) >= 0), default=len(text))
         kept = [i for i in committed if i != self.eos_id]
-        return View(text[:cut], self._pieces(draft), nfe, seconds, tuple(kept))
+        return View(text[:cut], draft, nfe, seconds, tuple(kept))
 
     def _pieces(self, draft: Canvas | None) -> tuple[Piece, ...]:
         if draft is None:
@@ -299,13 +302,17 @@ class Model:
             decoding = replace(self.defaults.generate, temperature=decoding.temperature)
         parts = windows(text, find_locks(text, locks), self.tokenizer.encode, window)
         parts.sort(key=lambda part: len(part.tokens))  # windows of like length share a forward without waste
+        margin = self.defaults.edit_gain if strength == 0 else None
         changes: list[tuple[int, int, str]] = []
         nfe = forwards = 0
         first = 0.0
         for start in range(0, len(parts), rows):
             group = parts[start : start + rows]
-            texts, steps = self._edit_group(group, instruction, decoding, strength, seed)
-            changes += [(part.start, part.end, new) for part, new in zip(group, texts, strict=True)]
+            proposals = self.propose(group, instruction, decoding=decoding, strength=strength, seed=seed)
+            steps = max(proposal.forwards for proposal in proposals)
+            if margin is not None:
+                proposals, steps = self._accepted(proposals, margin), steps + 1
+            changes += [(p.window.start, p.window.end, self.tokenizer.decode(p.tokens)) for p in proposals]
             nfe, forwards = nfe + steps + 1, max(forwards, steps)
             first = first or time.perf_counter() - began
         edited = replace_spans(text, sorted(changes))
@@ -315,36 +322,48 @@ class Model:
             original=text, edits=minimal_edits(text, edited), forwards=forwards, notes=self._notes(instruction),
         )  # fmt: skip
 
-    def _edit_group(
-        self, group: list[Window], instruction: str, decoding: Decoding, strength: float, seed: int
-    ) -> tuple[list[str], int]:
-        """The new text of every window, and the forwards they took together."""
+    @torch.inference_mode()
+    def propose(
+        self,
+        group: Sequence[Window],
+        instruction: str = "fix",
+        *,
+        decoding: Decoding | None = None,
+        strength: float = 0.0,
+        seed: int = 0,
+    ) -> list[Proposal]:
+        """What `edit` would make of every window before the causal mode has a say; the group shares its forwards."""
+        decoding = decoding or self.defaults.edit
         words = self.tokenizer.encode(f"{instruction.strip()}\n")
         prompt = [self.eos_id, self.tokenizer.special("<|edit|>"), *words]
         context = shape(self.network, decoding).encode(torch.tensor([prompt] * len(group)), None)
         rows = [[*part.tokens, self.eos_id] for part in group]
         free = [[*part.free, False] for part in group]
-        drafts = samplers.edit(
+        frames = samplers.edit(
             self.network, rows, decoding, editable=free, strength=strength, seed=seed, context=context
         )
-        canvas, steps, _ = _drained(drafts)
+        *_, canvas = [None, *frames]
         if canvas is None:
-            return [self.tokenizer.decode(part.tokens) for part in group], 0
-        after = [canvas.row_tokens(row)[:-1] for row in range(len(group))]
-        if self.defaults.edit_gain > 0 and strength == 0:
-            after = self._accepted([part.tokens for part in group], after)
-            steps += 1
-        return [self.tokenizer.decode(tokens) for tokens in after], steps
+            return [Proposal(part, part.tokens, 0) for part in group]
+        spent = canvas.step_B.tolist()
+        return [Proposal(part, canvas.row_tokens(row)[:-1], spent[row]) for row, part in enumerate(group)]
 
-    def _accepted(self, before: list[list[int]], after: list[list[int]]) -> list[list[int]]:
-        """Edited windows that the causal mode finds likelier by `edit_gain` nats; the others as they were."""
-        changed = [n for n, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
-        if not changed:
-            return after
-        nats = self._nats([before[n] for n in changed] + [after[n] for n in changed])
-        gains = (nats[: len(changed)] - nats[len(changed) :]).tolist()
-        refused = {n for n, gain in zip(changed, gains, strict=True) if gain < self.defaults.edit_gain}
-        return [before[n] if n in refused else new for n, new in enumerate(after)]
+    @torch.inference_mode()
+    def gains(self, proposals: Sequence[Proposal]) -> list[float]:
+        """Nats by which the causal mode finds each proposal likelier than its window; 0 where nothing changed."""
+        changed = [n for n, p in enumerate(proposals) if p.tokens != p.window.tokens]
+        gains = [0.0] * len(proposals)
+        if changed:
+            before = [proposals[n].window.tokens for n in changed]
+            nats = self._nats(before + [proposals[n].tokens for n in changed])
+            for n, gain in zip(changed, (nats[: len(changed)] - nats[len(changed) :]).tolist(), strict=True):
+                gains[n] = gain
+        return gains
+
+    def _accepted(self, proposals: list[Proposal], margin: float) -> list[Proposal]:
+        """Proposals that gain `margin` nats by the causal mode; of the others, the windows as they were."""
+        found = zip(proposals, self.gains(proposals), strict=True)
+        return [p if gain >= margin else replace(p, tokens=p.window.tokens) for p, gain in found]
 
     def _notes(self, instruction: str) -> tuple[str, ...]:
         known = self.defaults.instructions

@@ -1,0 +1,1 @@
+"""Evaluation metrics, each beside the test that reproduces a published number or a hand-made one."""
