@@ -342,9 +342,7 @@ class Model:
         frames = samplers.edit(
             self.network, rows, decoding, editable=free, strength=strength, seed=seed, context=context
         )
-        *_, canvas = [None, *frames]
-        if canvas is None:
-            return [Proposal(part, part.tokens, 0) for part in group]
+        *_, canvas = frames
         spent = canvas.step_B.tolist()
         return [Proposal(part, canvas.row_tokens(row)[:-1], spent[row]) for row, part in enumerate(group)]
 
