@@ -39,10 +39,14 @@ class KVContext:
         return store.key_NBGSK[layer, :, :, : self.length], store.value_NBGSK[layer, :, :, : self.length]
 
     def truncate(self, length: int) -> "KVContext":
-        """Forget everything behind `length` tokens. Later encodes overwrite what was there."""
+        """Forget everything behind `length` tokens: later encodes overwrite what was there.
+
+        What this context was grown from stays valid up to `length`; so does what was grown from this context.
+        """
         if not 0 <= length <= self.length:
             raise ValueError(f"{length=} must be in [0, {self.length}]")
-        self.store.used = length
+        if self.store.used == self.length:  # else the columns behind belong to a longer context
+            self.store.used = length
         return KVContext(self.store, length, self.pad_B)
 
     def select(self, rows: Tensor | list[int]) -> "KVContext":

@@ -125,11 +125,13 @@ class ThreeModeModel(nn.Module):
     ) -> tuple[Tensor, KVContext]:
         rows, length, _ = embedded_BLD.shape
         config = self.config
+        self._check_room(context, rows, length)
+        if pad_B is not None and context is not None:
+            raise ValueError(f"{pad_B=} is padding on the left, so it belongs to the first call, without a context")
         shape = (config.num_hidden_layers, rows, config.num_key_value_heads, config.head_dim)
         writing = Writing(context, shape, embedded_BLD, length)
         if pad_B is not None:
             writing.pad_B = pad_B
-        self._check_room(writing.end)
         position_BL = self._positions(writing.start, length, rows, writing.pad_B)
         attend = self._causal(writing.start, length, writing.pad_B)
         hidden_BLD = self.transformer(embedded_BLD, position_BL, attend, writing)
@@ -157,7 +159,7 @@ class ThreeModeModel(nn.Module):
         """Hidden states [B, L, D] behind `denoise`, for callers that score few positions."""
         start = 0 if context is None else context.length
         pad_B = None if context is None else context.pad_B
-        self._check_room(start + canvas.length)
+        self._check_room(context, len(canvas), canvas.length)
         embedded = self.embed(canvas.tokens_BL) + self.canvas_marker
         if self.memory_proj is not None and canvas.memory_BLD is not None:
             embedded = embedded + self.memory_proj(canvas.memory_BLD.to(embedded.dtype))
@@ -201,10 +203,13 @@ class ThreeModeModel(nn.Module):
             return position_L.expand(rows, length)
         return (position_L - pad_B[:, None]).clamp_min(0)
 
-    def _check_room(self, end: int) -> None:
+    def _check_room(self, context: KVContext | None, rows: int, length: int) -> None:
         limit = self.config.max_position_embeddings
+        end = length if context is None else context.length + length
         if end > limit:
             raise ValueError(f"{end} positions are more than the model's context of {limit}")
+        if context is not None and context.rows != rows:
+            raise ValueError(f"{rows} rows do not fit a context of {context.rows} rows")
 
 
 def _visible(canvas: Canvas, start: int, pad_B: Tensor | None) -> Tensor | None:
