@@ -9,7 +9,8 @@ Exported `to_qwen3` the extras are left out and the folder *is* a Qwen3 checkpoi
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ from redraft.models.config import ModelConfig
 from redraft.models.three_mode import ThreeModeModel
 
 MODEL_TYPE = "redraft"
+FILES = {  # what a checkpoint folder may hold
+    "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+    "README.md",
+}  # fmt: skip
 Weights = dict[str, Tensor]
 
 
@@ -56,17 +61,28 @@ def load_checkpoint(folder: Path, *, dtype: torch.dtype = torch.float32, device:
     Raises ValueError, naming the file and the reason, when anything is missing, truncated or does not fit.
     """
     config = read_config(folder)
+    path = folder / "model.safetensors"
+    _check_sizes(path, config)
     with torch.device("meta"):
         model = ThreeModeModel(config)
-    weights = read_weights(folder / "model.safetensors", {n: p.shape for n, p in model.named_parameters()})
-    model = ThreeModeModel(config) if device == "meta" else _materialise(config, weights, dtype, device)
-    return model.eval().requires_grad_(False)
+    weights = read_weights(path, {n: p.shape for n, p in model.named_parameters()})
+    return _materialise(config, weights, dtype, device).eval().requires_grad_(False)
+
+
+def _check_sizes(path: Path, config: ModelConfig) -> None:
+    """What makes building slow where it is wrong, even on the meta device: a million layers, a million words."""
+    shapes = read_shapes(path)
+    layers = {name.split(".")[2] for name in shapes if name.startswith("transformer.layers.")}
+    if len(layers) != config.num_hidden_layers:
+        raise ValueError(f"{path} holds {len(layers)} layers, but its config.json says {config.num_hidden_layers=}")
+    embed, wanted = shapes.get("embed.weight"), [config.vocab_size, config.hidden_size]
+    if embed != wanted:
+        raise ValueError(f"{path} does not fit its config.json: embed.weight is {embed}, not {wanted}")
 
 
 def _materialise(config: ModelConfig, weights: Weights, dtype: torch.dtype, device: str) -> ThreeModeModel:
     with torch.device(device):
         model = ThreeModeModel(config).to(dtype)
-    model.transformer.rotary.float()  # angles lose positions in half precision
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(weights.pop(name))
@@ -76,12 +92,14 @@ def _materialise(config: ModelConfig, weights: Weights, dtype: torch.dtype, devi
 def read_config(folder: Path) -> ModelConfig:
     """The `ModelConfig` of a folder. Raises ValueError when it is not a Redraft checkpoint."""
     path = folder / "config.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} is not a checkpoint folder: it has no config.json")
     try:
         values = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ValueError(f"{folder} is not a checkpoint folder: it has no config.json") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} is not a JSON object but {type(values).__name__}")
     kind = values.pop("model_type", None)
     values.pop("architectures", None)
     if kind != MODEL_TYPE:
@@ -89,15 +107,26 @@ def read_config(folder: Path) -> ModelConfig:
     return ModelConfig.from_json(values)
 
 
+def read_shapes(path: Path) -> dict[str, list[int]]:
+    """Names and shapes of a safetensors file's tensors, from its header alone."""
+    with _opened(path) as file:
+        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+
+
 def read_weights(path: Path, shapes: dict[str, torch.Size]) -> Weights:
     """Every tensor of a safetensors file, which must be exactly those named in `shapes`."""
+    _compare(path, {n: list(s) for n, s in shapes.items()}, read_shapes(path))
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in shapes}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing")
     try:
         with safe_open(path, framework="pt") as file:
-            found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-            _compare(path, {n: list(s) for n, s in shapes.items()}, found)
-            return {name: file.get_tensor(name) for name in found}
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing") from None
+            yield file
     except SafetensorError as error:
         raise ValueError(f"{path} is truncated or not a safetensors file: {error}") from None
 
@@ -185,11 +214,15 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
 
 def _replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Fill a folder beside `folder`, then put it in place."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").exists():
-        raise ValueError(f"{folder} exists and is not a checkpoint; nothing was written")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    others = sorted({file.name for file in folder.iterdir()} - FILES) if folder.exists() else []
+    if others:
+        raise ValueError(f"{folder} holds {others[0]!r}, which is no part of a checkpoint; nothing was written")
+    partial, old = (folder.with_name(folder.name + end) for end in (".partial", ".old"))
+    for left_over in (partial, old):
+        shutil.rmtree(left_over, ignore_errors=True)
     partial.mkdir(parents=True)
     fill(partial)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
     partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -10,6 +10,12 @@ from typing import Any
 
 from redraft.core.canvas import Controls
 
+MAX_SIZE = 1 << 22  # beyond any model; a table of a mistyped size would fill the memory before anyone is told
+_SIZES = (
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
+    "intermediate_size", "max_position_embeddings",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
@@ -38,13 +44,19 @@ class ModelConfig:
     self_conditioning: bool = False
 
     def __post_init__(self) -> None:
+        for name in _SIZES:
+            if not 1 <= getattr(self, name) <= MAX_SIZE:
+                raise ValueError(f"{name}={getattr(self, name)} must be in [1, {MAX_SIZE}]")
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(f"{self.num_attention_heads=} must be a multiple of {self.num_key_value_heads=}")
         if self.head_dim % 2:
             raise ValueError(f"{self.head_dim=} must be even for rotary positions")
-        for name in ("vocab_size", "hidden_size", "num_hidden_layers", "intermediate_size", "max_position_embeddings"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if not 0 <= self.uniform_share <= 1:
+            raise ValueError(f"{self.uniform_share=} must be in [0, 1]")
+        if not self.rope_theta > 0:
+            raise ValueError(f"{self.rope_theta=} must be positive")
+        if not 0 <= self.condition_size <= MAX_SIZE:
+            raise ValueError(f"{self.condition_size=} must be in [0, {MAX_SIZE}]")
         for special in (self.eos_token_id, self.mask_token_id, *self.controls.ids):
             if not 0 <= special < self.vocab_size:
                 raise ValueError(f"special id {special} is outside the vocabulary of {self.vocab_size}")
@@ -70,13 +82,34 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ModelConfig":
-        """Read back `to_json`; fields that a Hugging Face config adds (model_type, ...) must be removed before."""
-        known = {f.name for f in fields(cls)}
-        for name in values:
-            if name not in known:
-                near = get_close_matches(name, known, 1)
+        """Read back `to_json`; fields that a Hugging Face config adds (model_type, ...) must be removed before.
+
+        Raises ValueError for an unknown field, with the nearest one, and for a value of another type.
+        """
+        kinds = {f.name: f.type for f in fields(cls)}
+        given: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in kinds:
+                near = get_close_matches(name, kinds, 1)
                 raise ValueError(f"unknown model field {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            given[name] = tuple(value) if isinstance(value, list) else value
+            if not _fits(given[name], kinds[name]):
+                raise ValueError(f"model field {name}={value!r} must be {_NAMES[kinds[name]]}")
         try:
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            return cls(**given)
         except TypeError as error:
             raise ValueError(f"incomplete model configuration: {error}") from None
+
+
+_NAMES: dict[Any, str] = {
+    int: "a whole number", float: "a number", bool: "true or false", tuple[int, ...]: "a list of whole numbers",
+    tuple[str, ...]: "a list of names",
+}  # fmt: skip
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a JSON value has a field's type; true is not a number, and 1 is a float."""
+    if kind in (tuple[int, ...], tuple[str, ...]):
+        item = int if kind == tuple[int, ...] else str
+        return isinstance(value, tuple) and all(_fits(v, item) for v in value)
+    return type(value) is kind or (kind is float and type(value) is int)
