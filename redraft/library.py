@@ -267,7 +267,6 @@ class Model:
         context = shape(self.network, decoding).encode(torch.tensor([[self.eos_id, *far]]), None)
         steps = samplers.infill(self.network, [near], [after], decoding, gap=gap, seed=seed, context=context)
         canvas, forwards, first = _drained(steps)
-        assert canvas is not None
         tokens = canvas.row_tokens(0)[len(near) : len(canvas.row_tokens(0)) - len(after)]
         middle = self.tokenizer.decode(tokens)
         return Result(
@@ -339,10 +338,10 @@ class Model:
         context = shape(self.network, decoding).encode(torch.tensor([prompt] * len(group)), None)
         rows = [[*part.tokens, self.eos_id] for part in group]
         free = [[*part.free, False] for part in group]
-        frames = samplers.edit(
+        drafts = samplers.edit(
             self.network, rows, decoding, editable=free, strength=strength, seed=seed, context=context
         )
-        *_, canvas = frames
+        canvas, _, _ = _drained(drafts)
         spent = canvas.step_B.tolist()
         return [Proposal(part, canvas.row_tokens(row)[:-1], spent[row]) for row, part in enumerate(group)]
 
@@ -422,14 +421,13 @@ class Model:
         return denoise
 
 
-def _drained(drafts: Iterator[Canvas]) -> tuple[Canvas | None, int, float]:
-    """The last draft, how many there were, and the seconds to the first."""
-    began, first, count = time.perf_counter(), 0.0, 0
-    last: Canvas | None = None
+def _drained(drafts: Iterator[Canvas]) -> tuple[Canvas, int, float]:
+    """The last draft of a start and its forwards, how many forwards there were, and the seconds to the first."""
+    began, first, forwards = time.perf_counter(), 0.0, 0
+    canvas = next(drafts)
     for draft in drafts:
-        last, count = draft, count + 1
-        first = first or time.perf_counter() - began
-    return last, count, first
+        canvas, forwards, first = draft, forwards + 1, first or time.perf_counter() - began
+    return canvas, forwards, first
 
 
 def _spaced(text: str) -> str:
