@@ -172,7 +172,7 @@ class EntropyBound(Policy):
 
 @dataclass(frozen=True, slots=True)
 class Ancestral(Policy):
-    """The exact reverse process of absorbing noise, linear schedule, in `num_steps` (MDLM, arXiv:2406.07524, Eq. 7).
+    """The exact reverse process of absorbing noise, linear schedule, in `num_steps` (MDLM, arXiv:2406.07524).
 
     A noisy position is written with chance (alpha_s - alpha_t) / (1 - alpha_t), whatever the model thinks of it.
     """
@@ -211,7 +211,7 @@ class Remasking(Policy):
         step_B1 = canvas.step_B[:, None].clamp_max(self.num_steps - 1).double()
         alpha_t_B1, alpha_s_B1 = step_B1 / self.num_steps, (step_B1 + 1) / self.num_steps
         sigma_BL = self._sigma(prediction, accepted_BL, alpha_t_B1, alpha_s_B1)
-        # What remasking takes away from the accepted, the noisy must give back: ReMDM Eq. 3.
+        # What remasking takes away from the accepted, the noisy must give back (ReMDM's posterior).
         sigma_noisy_BL = torch.zeros_like(sigma_BL) if self.kind == "confidence" else sigma_BL
         chance_BL = (alpha_s_B1 - (1 - sigma_noisy_BL) * alpha_t_B1) / (1 - alpha_t_B1)
         write_BL = canvas.noisy_BL & (_coin(canvas, Stream.POLICY) < chance_BL)

@@ -32,15 +32,17 @@ def test_tokens_are_drawn_as_often_as_the_tempered_distribution_says(temperature
 
 
 def test_a_large_vocabulary_is_drawn_in_its_right_proportions_down_to_the_tail() -> None:
-    logits_V = torch.cat([torch.linspace(4, -4, 4992), torch.linspace(12, 8, 8)])[torch.randperm(5000)]
+    logits_V = torch.cat([torch.linspace(4, -4, 4992), torch.linspace(12, 8, 8)])[
+        torch.randperm(5000, generator=torch.Generator().manual_seed(0))
+    ]
     counts = sum(
         predict(logits_V.expand(1, 2000, -1), 1.0, uniforms(2000, step)).tokens_BL[0].bincount(minlength=5000)
-        for step in range(10)
+        for step in range(5)
     )
     probs_V = logits_V.double().softmax(-1)
     bins = probs_V.argsort().chunk(10)  # equal numbers of tokens, rarest first
     observed = torch.stack([counts[ids].sum() for ids in bins]).double()
-    expected = torch.stack([probs_V[ids].sum() for ids in bins]) * 20_000
+    expected = torch.stack([probs_V[ids].sum() for ids in bins]) * 10_000
     observed, expected = observed[expected > 5], expected[expected > 5]
     assert len(observed) > 3
     assert chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > 1e-3
