@@ -1,6 +1,7 @@
 """Results: what the library returns. Text, tokens, forwards and timings; plain values, ready for JSON."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from redraft.core.canvas import Status
@@ -12,7 +13,7 @@ class Piece:
 
     text: str
     status: Status
-    revised: bool = False  # accepted before, and overwritten since
+    revised: bool = False  # accepted before, and overwritten or renoised since
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,28 @@ class Result:
             "tokens_per_second": round(self.tokens_per_second, 1),
         }
         return values | {"tokens": len(self.tokens)} | rates
+
+
+def mark_revised(before: tuple[Piece, ...], after: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """The pieces of `after`, the next draft of the same block, with those marked that were revised."""
+    if len(before) != len(after):
+        return after  # another block
+    pairs = zip(before, after, strict=True)
+    return tuple(replace(new, revised=old.revised or _overwritten(old, new)) for old, new in pairs)
+
+
+def _overwritten(old: Piece, new: Piece) -> bool:
+    return old.status == Status.ACCEPTED and (new.text != old.text or new.status == Status.NOISY)
+
+
+def summarise(views: Sequence[View], *, seed: int, mode: str, model: str) -> Result:
+    """The result of a stream from its views; of one that was interrupted, what was committed."""
+    last = views[-1] if views else View("", (), 0, 0.0, ())
+    shown = (v.seconds for v in views if v.committed or any(p.status == Status.ACCEPTED for p in v.draft))
+    return Result(
+        text=last.committed, tokens=last.tokens, nfe=last.nfe, first_text_s=next(shown, 0.0), wall_s=last.seconds,
+        seed=seed, mode=mode, model=model,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
