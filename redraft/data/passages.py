@@ -70,7 +70,10 @@ def corpus(folder: Path, limits: Mapping[str, int], sources: Sequence[Source] = 
 
 
 def build_passages(pairs: Sequence[tuple[str, str]], tokenizer: TextTokenizer, max_tokens: int) -> Passages:
-    """Tokenise documents and cut them, at line ends where possible, into passages of at most `max_tokens`."""
+    """Tokenise documents and cut them, at line ends where possible, into passages of at most `max_tokens`.
+
+    Nothing is lost but passages of a single token, from which there is nothing to learn.
+    """
     eos = tokenizer.special("<|endoftext|>")
     names = tuple(dict.fromkeys(name for name, _ in pairs))
     pieces: list[NDArray[np.uint16]] = []
@@ -86,7 +89,8 @@ def build_passages(pairs: Sequence[tuple[str, str]], tokenizer: TextTokenizer, m
             pieces += cut
             source += [names.index(name)] * len(cut)
     offsets = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64)
-    return Passages(np.concatenate(pieces), offsets, np.array(source, np.int16), names)
+    tokens = np.concatenate([np.zeros(0, np.uint16), *pieces])  # there may be no passage at all
+    return Passages(tokens, offsets, np.array(source, np.int16), names)
 
 
 def _cut(lines: list[list[int]], max_tokens: int, eos: int) -> list[NDArray[np.uint16]]:

@@ -29,8 +29,8 @@ def documents(source: Source, folder: Path) -> Iterator[str]:
     path = folder / source.file
     if not path.is_file():
         raise ValueError(f"{path} is missing; {source.name} comes from {source.origin}")
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    opened: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             record = line.rstrip("\n") if ".tsv" in source.file else json.loads(line)
             text = source.read(record)
@@ -96,8 +96,13 @@ SOURCES = (
     Source("fables", "tinyfabulist_fables.jsonl.gz", "MIT", "klusai/tinyfabulist", _text),
     Source("pratham", "pratham_en.jsonl", "CC BY 4.0 / public domain", "global-asp/pb-source", _text),
     Source("fairytales", "fairytaleqa_stories.jsonl.gz", "Apache-2.0", "uci-soe/FairytaleQAData", _text),
-    Source("children", "childrens_and_light_fiction.jsonl.gz", "public domain / CC0", "Standard Ebooks and others", _unwrapped),
-    Source("fiction", "readable_fiction.jsonl.gz", "public domain in the US", "Project Gutenberg and others", _unwrapped),
+    Source(
+        "children", "childrens_and_light_fiction.jsonl.gz", "public domain / CC0", "Standard Ebooks and others",
+        _unwrapped,
+    ),
+    Source(
+        "fiction", "readable_fiction.jsonl.gz", "public domain in the US", "Project Gutenberg and others", _unwrapped,
+    ),
     Source("dialogues", "sgd_dialogues.jsonl.gz", "CC BY-SA 4.0", "dstc8-schema-guided-dialogue", _dialogue),
     Source("orders", "taskmaster4.jsonl.gz", "CC BY 4.0", "google-research-datasets/Taskmaster", _dialogue),
     Source("dolly", "dolly_subset.jsonl.gz", "CC BY-SA 3.0", "databricks-dolly-15k", _instruction),

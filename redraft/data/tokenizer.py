@@ -5,6 +5,7 @@ Knows bytes, merges and special ids. Any text round-trips; specials never appear
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -68,7 +69,10 @@ class TextTokenizer:
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> TextTokenizer:
-    """Byte-level BPE over `texts`, `vocab_size` entries, specials included."""
+    """Byte-level BPE over `texts`, `vocab_size` entries, specials included.
+
+    Raises ValueError when the texts are too few for that many entries: special ids are counted from the end.
+    """
     text_size = vocab_size - len(SPECIALS)
     if text_size < 256:
         raise ValueError(f"{vocab_size=} leaves no room for 256 bytes and {len(SPECIALS)} specials")
@@ -79,6 +83,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> TextTokenizer:
         vocab_size=text_size, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False
     )
     inner.train_from_iterator(texts, trainer)
+    if inner.get_vocab_size() != text_size:
+        most = inner.get_vocab_size() + len(SPECIALS)
+        raise ValueError(f"{vocab_size=} is more than these texts give: they make {most} entries, specials included")
     return with_specials(inner)
 
 
@@ -91,15 +98,19 @@ def with_specials(inner: Tokenizer) -> TextTokenizer:
 
 
 def load_tokenizer(path: Path, text_size: int) -> TextTokenizer:
-    """Read a `tokenizer.json`. Raises ValueError when it is missing or not one."""
+    """Read a `tokenizer.json`. Raises ValueError when it is missing, not one, or of another size of vocabulary."""
     try:
         inner = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception for missing and malformed files alike
         raise ValueError(f"cannot read tokenizer {path}: {error}") from None
+    first = inner.token_to_id(SPECIALS[0])
+    if first != text_size:
+        raise ValueError(f"{path} has {SPECIALS[0]} at {first}; {text_size=} puts it behind the text")
     inner.encode_special_tokens = True
     return TextTokenizer(inner, text_size)
 
 
+@cache
 def _byte_table() -> dict[str, int]:
     """The GPT-2 byte-to-character map, inverted."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
