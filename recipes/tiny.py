@@ -48,9 +48,9 @@ def tiny() -> Recipe:
                 "tinystories": 0.14, "fables": 0.06, "pratham": 0.03, "children": 0.05, "fiction": 0.04,
             },
             labels=LABELS,
-            errors=ErrorModel(rate=0.15),
+            errors=ErrorModel(rate=0.2),
         ),
-        train=TrainConfig(steps=1800, compile=True, checkpoint_every=50),
+        train=TrainConfig(steps=1450, compile=True, checkpoint_every=50),
         characters={
             "tinystories": 6 * MILLION, "fables": 6 * MILLION, "pratham": 2 * MILLION, "fairytales": 4 * MILLION,
             "children": 14 * MILLION, "fiction": 8 * MILLION, "dialogues": 10 * MILLION, "orders": 2 * MILLION,
