@@ -55,6 +55,9 @@ class MixtureConfig:
             raise ValueError(f"{self.block_lengths=} and {self.block_shares=} differ in number")
         if not 0 <= self.min_level < 1:
             raise ValueError(f"{self.min_level=} must be in [0, 1)")
+        for name, shares in (("text", self.text), ("edits", self.edits)):
+            if min(shares.values(), default=0) < 0 or not sum(shares.values()) > 0:
+                raise ValueError(f"{name}={dict(shares)} must be shares of at least one source, none negative")
 
 
 class Mixture:
@@ -74,7 +77,8 @@ class Mixture:
         self.eos_id = tokenizer.special("<|endoftext|>")
         self.edit_id = tokenizer.special("<|edit|>")
         self.label_names = tuple(dict.fromkeys(config.labels.values()))
-        self.by_source = {name: passages.of(name) for name in {**config.text, **config.edits}}
+        used = [name for shares in (config.text, config.edits) for name, share in shares.items() if share > 0]
+        self.by_source = {name: passages.of(name) for name in used}
         self.instructions = [tokenizer.encode(f"{words}\n") for words in FIX]
 
     def batch(self, step: int) -> Batch:

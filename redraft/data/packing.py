@@ -7,6 +7,7 @@ and loss weights; refuses to know text. Shapes: B rows, T packed tokens.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import torch
@@ -110,7 +111,7 @@ def join(clean: Example, canvas: Example, *, block_length: int | None = None) ->
 
 def pack(rows: Iterable[Sequence[Example]], length: int) -> Batch:
     """Rows of examples as one batch of width `length`. Raises ValueError when a row does not fit."""
-    columns: dict[str, list[NDArray[np.generic]]] = {f.name: [] for f in fields(Example)} | {"document": []}
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in (*(f.name for f in fields(Example)), "document")}
     for row in rows:
         used = sum(len(e) for e in row)
         if used > length:
