@@ -143,7 +143,7 @@ class Model:
         decoding = decoding or self.defaults.generate
         if temperature is not None:
             decoding = replace(decoding, temperature=temperature)
-        length = canvas or self.defaults.block_length
+        length = self.defaults.block_length if canvas is None else canvas
         self._check(prompt, max_tokens, length, mode)
         prompt_ids = [self.eos_id, *self.tokenizer.encode(prompt)]
         if mode == "diffusion":
@@ -216,7 +216,7 @@ class Model:
     ) -> View:
         text = self.tokenizer.decode(committed)
         cut = min((place for s in stop if (place := text.find(s)) >= 0), default=len(text))
-        kept = [i for i in committed if i != self.eos_id]
+        kept = [i for i in committed if i != self.eos_id] if cut == len(text) else self.tokenizer.encode(text[:cut])
         return View(text[:cut], draft, nfe, seconds, tuple(kept))
 
     def _pieces(self, draft: Canvas | None) -> tuple[Piece, ...]:
@@ -380,7 +380,7 @@ class Model:
         if not ids:
             raise ValueError("there is nothing to score in an empty text")
         self._check(text, 1, 1, "ar")
-        length = block_length or self.defaults.block_length
+        length = self.defaults.block_length if block_length is None else block_length
         estimate = estimate_nelbo(
             self._block_denoiser(length), torch.tensor([ids]), Absorbing(*self._mask()), MaskCount(),
             num_samples=num_samples, seed_B=seed, block_length=length,

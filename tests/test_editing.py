@@ -1,5 +1,7 @@
 """Windows, locks and minimal edits, on characters."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ TEXTS = st.text(alphabet="ab .!?\n\té€😀\u0301", max_size=120)
 def test_every_window_holds_its_own_characters_and_together_they_cover_all_words(text: str) -> None:
     parts = windows(text, [], _bytes, 30)
     assert [bytes(p.tokens).decode() for p in parts] == [text[p.start : p.end] for p in parts]
-    assert all(a.end <= b.start for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(parts))
     outside = replace_spans(text, [(p.start, p.end, "") for p in parts])
     assert not outside.strip()
 
