@@ -29,7 +29,9 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
     except SystemExit as exit:  # argparse leaves this way after --help
         return int(exit.code or 0)
     except KeyboardInterrupt:
@@ -56,7 +58,6 @@ def _run(arguments: list[str]) -> int:
         raise ValueError(unknown(kind, name, known))
     command = import_module(f"redraft.cli.{name}")
     code: int = command.run(_parsed(name, command, rest))
-    sys.stdout.flush()
     return code
 
 
@@ -69,8 +70,9 @@ def _parsed(name: str, command: ModuleType, rest: list[str]) -> argparse.Namespa
         allow_abbrev=False,
     )
     command.add_arguments(parser)
-    # Intermixed: an optional second positional may come after options, as in `edit FILE --write fix`.
-    args, extra = parser.parse_known_intermixed_args(rest)
+    # Intermixed, an optional second positional may come after options, as in `edit FILE --write fix`; but argparse then
+    # forgets that what follows "--" is no option.
+    args, extra = (parser.parse_known_args if "--" in rest else parser.parse_known_intermixed_args)(rest)
     for word in extra:
         if word.startswith("--"):
             known = re.findall(r"--[a-z][a-z-]*", parser.format_usage())

@@ -68,6 +68,13 @@ def test_a_pipe_that_is_not_utf8_is_refused(run, checkpoint, stdin) -> None:
     assert "standard input is not UTF-8" in err
 
 
+def test_a_prompt_may_look_like_an_option_behind_two_dashes(run, checkpoint, tmp_path: Path) -> None:
+    trace = tmp_path / "t.jsonl"
+    code, _, err = run("generate", "--model", checkpoint, "--max-tokens", 4, "--trace", trace, "--", "--fox")
+    assert code == 0, err
+    assert read_trace(trace).header.prompt == "--fox"
+
+
 def test_options_of_the_decoding_reach_it(run, checkpoint, tmp_path: Path) -> None:
     trace = tmp_path / "t.jsonl"
     options = ["--policy", "ancestral", "--steps", 4, "--temperature", 0.5, "--guidance", 1.5, "--label", "story"]
@@ -225,7 +232,7 @@ def test_replay_in_a_terminal_takes_the_time_it_took(screen, run, tmp_path: Path
     write_trace(tmp_path / "t.jsonl", HEADER, VIEWS)
     assert run("replay", tmp_path / "t.jsonl", "--speed", 0.5)[0] == 0
     assert slept == pytest.approx([0.5, 1.0, 1.5], abs=0.2)
-    assert screen.getvalue().rstrip().endswith("the a\u2028")
+    assert screen.getvalue().strip().endswith("\x1b[2mp\x1b[0mthe a")
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf"])
