@@ -71,8 +71,19 @@ def replace_spans(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
     return "".join([*parts, text[last:]])
 
 
+def edits_of(text: str, changes: Sequence[tuple[int, int, str]]) -> tuple[Edit, ...]:
+    """The minimal edits inside every (start, end, new), with offsets into the whole text."""
+    return tuple(
+        Edit(start + edit.start, start + edit.end, edit.before, edit.after)
+        for start, end, new in changes
+        for edit in minimal_edits(text[start:end], new)
+    )
+
+
 def minimal_edits(before: str, after: str) -> tuple[Edit, ...]:
     """Word-level edits that turn `before` into `after`."""
+    if before == after:
+        return ()
     old, new = WORDS.findall(before), WORDS.findall(after)
     offset = [0]
     for word in old:

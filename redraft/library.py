@@ -18,7 +18,7 @@ from redraft.core.canvas import Canvas, Status
 from redraft.core.corruption import Absorbing
 from redraft.core.likelihood import MaskCount, estimate_nelbo
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
-from redraft.editing import Proposal, Window, find_locks, minimal_edits, replace_spans, windows
+from redraft.editing import Proposal, Window, find_locks, edits_of, replace_spans, windows
 from redraft.models.checkpoint import load_checkpoint
 from redraft.models.three_mode import ThreeModeModel
 from redraft.results import EditResult, Piece, Result, Score, View, mark_revised, summarise
@@ -318,7 +318,7 @@ class Model:
         return EditResult(
             text=edited, tokens=tuple(self.tokenizer.encode(edited)), nfe=nfe, first_text_s=first,
             wall_s=time.perf_counter() - began, seed=seed, mode="edit", model=self.name,
-            original=text, edits=minimal_edits(text, edited), forwards=forwards, notes=self._notes(instruction),
+            original=text, edits=edits_of(text, sorted(changes)), forwards=forwards, notes=self._notes(instruction),
         )  # fmt: skip
 
     @torch.inference_mode()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redraft.editing import find_locks, minimal_edits, replace_spans, windows
+from redraft.editing import edits_of, find_locks, minimal_edits, replace_spans, windows
 
 
 def _bytes(text: str) -> list[int]:
@@ -70,3 +70,10 @@ def test_an_unchanged_text_has_no_edits_and_one_changed_word_is_one_edit() -> No
     assert minimal_edits("She go home.", "She go home.") == ()
     (edit,) = minimal_edits("She go home.", "She goes home.")
     assert (edit.start, edit.end, edit.before, edit.after) == (4, 6, "go", "goes")
+
+
+def test_edits_of_several_windows_have_offsets_into_the_whole_text() -> None:
+    text = "She go home.\nHe stay. They is late."
+    edits = edits_of(text, [(0, 12, "She goes home."), (13, 21, "He stay."), (22, 35, "They are late.")])
+    assert [(e.start, e.end, e.before, e.after) for e in edits] == [(4, 6, "go", "goes"), (27, 29, "is", "are")]
+    assert [text[e.start : e.end] for e in edits] == ["go", "is"]
