@@ -23,8 +23,8 @@ def save_atomically(state: Any, path: Path) -> None:
 
 
 def load_state(path: Path) -> Any:
-    """Read a checkpoint. Raises ValueError when it is truncated or not one."""
+    """Read a checkpoint. Raises ValueError when it is missing, truncated or not one."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path} is not a readable checkpoint: {error}") from None

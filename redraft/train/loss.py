@@ -3,6 +3,7 @@
 Knows a model and a batch. Shapes: B rows, T packed tokens, N positions that carry a loss.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -39,11 +40,17 @@ def attention_for(batch: Batch) -> Attend:
 
 
 def three_mode_loss(
-    model: ThreeModeModel, batch: Batch, config: LossConfig, *, remember: bool = False
+    model: ThreeModeModel,
+    batch: Batch,
+    config: LossConfig,
+    *,
+    remember: bool = False,
+    mean: Callable[[Tensor], Tensor] = lambda value: value,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Scalar loss and the mean of each part in nats per token.
 
-    With `remember` a first pass without gradient makes the predictions that self-conditioning feeds back.
+    With `remember` a first pass without gradient makes the predictions that self-conditioning feeds back. `mean`
+    averages over processes: with it, the mean of their losses is the loss of all their batches together.
     """
     attend = attention_for(batch)
     memory = _first_pass(model, batch, attend) if remember else None
@@ -55,18 +62,18 @@ def three_mode_loss(
     total = weighted_N.new_zeros(())
     report: dict[str, Tensor] = {}
     for part in PARTS:
-        mean = (weighted_N * (part_N == part)).sum() / _denominator(batch, part)
-        total = total + config.of(part) * mean
-        report[part.name.lower()] = mean.detach()
+        nats = (weighted_N * (part_N == part)).sum() / _denominator(batch, part, mean)
+        total = total + config.of(part) * nats
+        report[part.name.lower()] = nats.detach()
     return total, report
 
 
-def _denominator(batch: Batch, part: Part) -> Tensor:
+def _denominator(batch: Batch, part: Part, mean: Callable[[Tensor], Tensor]) -> Tensor:
     """Blocks count all their tokens (the NELBO's per-token mean), the others their weights."""
     own = batch.part_BT == part
     if part == Part.BLOCK:
-        return own.sum().clamp_min(1)
-    return (batch.weight_BT * own).sum().clamp_min(1e-6)
+        return mean(own.sum()).clamp_min(1)
+    return mean((batch.weight_BT * own).sum()).clamp_min(1e-6)
 
 
 @torch.no_grad()

@@ -16,7 +16,8 @@ from redraft.data.passages import Passages, build_passages, corpus, held_out, lo
 from redraft.data.tokenizer import SPECIALS, TextTokenizer, load_tokenizer, train_tokenizer
 from redraft.models.config import ModelConfig
 from redraft.models.three_mode import ThreeModeModel
-from redraft.train.loop import Progress, TrainConfig, train
+from redraft.train.loop import Progress, TrainConfig, resumes, train
+from redraft.train.parallel import join_world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,10 @@ def prepare(recipe: Recipe, data_dir: Path, cache: Path) -> tuple[TextTokenizer,
     cache.mkdir(parents=True, exist_ok=True)
     files = [cache / name for name in ("tokenizer.json", "train.npz", "held_out.npz")]
     if not all(file.exists() for file in files):
-        _make(recipe, data_dir, *files)
+        fresh = [file.with_name(f"partial.{file.name}") for file in files]
+        _make(recipe, data_dir, *fresh)
+        for made, file in zip(fresh, files, strict=True):
+            made.replace(file)
     tokenizer = load_tokenizer(files[0], recipe.model.text_size)
     return tokenizer, load_passages(files[1]), load_passages(files[2])
 
@@ -91,10 +95,12 @@ def run(
     """Prepare, train and return the model with averaged weights. The recipe is saved beside the checkpoint."""
     import torch
 
-    tokenizer, passages, _ = prepare(recipe, data_dir, folder / "data")
+    resumes(folder, resume)  # before anything of another run is overwritten
+    with join_world().first():
+        tokenizer, passages, _ = prepare(recipe, data_dir, folder / "data")
+        (folder / "recipe.json").write_text(json.dumps(plain(recipe), indent=2) + "\n")
     torch.manual_seed(recipe.seed)
     model = ThreeModeModel(recipe.model)
-    (folder / "recipe.json").write_text(json.dumps(plain(recipe), indent=2) + "\n")
     data = mixture_of(recipe, tokenizer, passages)
     return train(model, data, recipe.train, folder, resume=resume, progress=progress)
 
