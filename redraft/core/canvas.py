@@ -97,7 +97,8 @@ class Canvas:
     def select(self, rows: Tensor | Sequence[int]) -> "Canvas":
         """The given rows, as a new canvas."""
         index = torch.as_tensor(rows, device=self.tokens_BL.device)
-        return Canvas(*(None if v is None else v[index] for v in _values(self)))
+        chosen: list[Any] = [None if v is None else v[index] for v in _values(self)]
+        return Canvas(*chosen)
 
     def widen(self, extra: int) -> "Canvas":
         """Append `extra` EMPTY positions to every row, room for insertions."""
@@ -132,7 +133,8 @@ def stack(canvases: Sequence[Canvas]) -> Canvas:
     width = max(c.length for c in canvases)
     rows = [_values(c.widen(width - c.length)) for c in canvases]
     columns = list(zip(*rows, strict=True))
-    return Canvas(*(None if any(v is None for v in column) else torch.cat(column) for column in columns))
+    joined: list[Any] = [None if any(v is None for v in column) else torch.cat(column) for column in columns]
+    return Canvas(*joined)
 
 
 def _values(canvas: Canvas) -> list[Any]:

@@ -62,7 +62,8 @@ class TextTokenizer:
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         """Exact bytes of the ids, also where a character is cut in two."""
         table = _byte_table()
-        return b"".join(bytes(table[c] for c in self.inner.id_to_token(int(i))) for i in ids if int(i) < self.text_size)
+        spelt = "".join(self.inner.id_to_token(int(i)) or "" for i in ids if int(i) < self.text_size)
+        return bytes(table[c] for c in spelt)
 
     def save(self, path: Path) -> None:
         self.inner.save(str(path))
