@@ -141,6 +141,8 @@ def test_rows_that_are_all_padding_stay_finite(pattern: Pattern) -> None:
 def test_a_query_that_sees_nothing_sees_itself() -> None:
     never: Pattern = lambda query, key: (query.document == key.document) & False  # noqa: E731
     assert mask_of(never, FOUR) == ["#...", ".#..", "..#.", "...#"]
+    block_mask = flex_block_mask(never, FOUR, block_size=4)
+    assert drawing(create_mask(block_mask.mask_mod, 1, None, 4, 4, device="cpu")[0, 0]) == mask_of(never, FOUR)
 
 
 def test_a_canvas_span_sees_its_context_and_itself() -> None:
