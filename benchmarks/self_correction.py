@@ -22,7 +22,7 @@ from redraft.core.canvas import Canvas, Status, make_canvas
 from redraft.core.rng import Stream, uniform
 from redraft.library import Model
 from redraft.sampling import samplers
-from redraft.sampling.decoding import Decoding
+from redraft.sampling.decoding import Decoding, policy_spec
 from redraft.sampling.policies import Policy, Revising, Threshold
 from redraft.sampling.prediction import draw
 from redraft.sampling.stops import Settled
@@ -127,7 +127,7 @@ def drafts(model: Model, prompts: Sequence[str], *, rows: int, seed: int) -> lis
                    for n, p in enumerate(prompts)]  # fmt: skip
         surprise = [n for p, w in zip(prompts, written, strict=True) for n in nats(model, p, w.rows)]
         found.append({
-            "policy": str(policy),
+            "policy": policy_spec(policy),
             "nats_per_token": mean(surprise),
             "unigram_entropy": mean([unigram_entropy(row) for w in written for row in w.rows]),
             "forwards": mean([w.forwards for w in written]),

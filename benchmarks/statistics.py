@@ -17,14 +17,15 @@ class Measured(TypedDict):
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Measured:
     """sum(numerators) / sum(denominators); the error by the delta method, examples being independent.
 
-    Of nothing (denominators that sum to 0) both are not a number.
+    Of nothing (denominators that sum to 0) both are not a number, and so is the error of a single example.
     """
     above, below = np.asarray(numerators, float), np.asarray(denominators, float)
-    value = above.sum() / below.sum() if below.sum() else float("nan")
-    rest = above - value * below
-    scale = len(rest) / max(len(rest) - 1, 1)  # as for a variance: the ratio was fitted to these examples
-    error = np.sqrt(scale * (rest**2).sum()) / below.sum() if below.sum() else float("nan")
-    return {"value": float(value), "standard_error": float(error), "examples": len(rest)}
+    total, count = below.sum(), len(below)
+    value = above.sum() / total if total else np.nan
+    # As for a variance, one degree of freedom is gone: the ratio was fitted to these examples.
+    squares = ((above - value * below) ** 2).sum() * count / (count - 1) if count > 1 else np.nan
+    error = np.sqrt(squares) / total if total else np.nan
+    return {"value": float(value), "standard_error": float(error), "examples": count}
 
 
 def mean(values: Sequence[float]) -> Measured:

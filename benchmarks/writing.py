@@ -23,7 +23,7 @@ from redraft.library import Model
 from redraft.models.three_mode import ThreeModeModel
 from redraft.sampling import samplers
 from redraft.sampling.autoregressive import Continuation, left_to_right, speculate
-from redraft.sampling.decoding import Decoding
+from redraft.sampling.decoding import Decoding, policy_spec
 from redraft.sampling.policies import Policy, Threshold
 from redraft.sampling.prediction import forbid
 
@@ -41,7 +41,11 @@ class Setting:
     def name(self) -> str:
         if self.mode != "diffusion":
             return f"{self.mode}, temperature {self.temperature:g}"
-        tau = f", threshold {self.policy.tau:g}" if isinstance(self.policy, Threshold) else f", {self.policy}"
+        tau = (
+            f", threshold {self.policy.tau:g}"
+            if isinstance(self.policy, Threshold)
+            else f", {policy_spec(self.policy)}"
+        )
         return f"canvas {self.canvas}{tau}, temperature {self.temperature:g}"
 
 

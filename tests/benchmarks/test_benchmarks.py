@@ -212,6 +212,8 @@ def test_the_error_of_a_mean_and_of_a_ratio_is_that_of_repeated_samples() -> Non
     ratios = above.sum(1) / below.sum(1)
     stated = [ratio(a.tolist(), b.tolist())["standard_error"] for a, b in zip(above[:200], below[:200], strict=True)]
     assert np.mean(stated) == pytest.approx(ratios.std(), rel=0.1)
+    assert np.isnan(mean([1.0])["standard_error"])
+    assert np.isnan(ratio([0.0, 0.0], [0.0, 0.0])["value"])
     assert mean([1.0, 3.0]) == {"value": 2.0, "standard_error": pytest.approx(1.0), "examples": 2}
 
 
