@@ -27,15 +27,16 @@ MARKERS = {32: "o", 64: "s", 128: "^"}
 Runs = dict[Setting, list[list[Written]]]  # by setting: repeats of prompts
 
 
-def settings() -> list[Setting]:
+def settings(taus: Sequence[float]) -> list[Setting]:
     causal = [Setting(mode, heat) for mode in ("ar", "verify") for heat in TEMPERATURES]
-    grid = [(heat, canvas, tau) for heat in TEMPERATURES for canvas in CANVASES for tau in TAUS]
+    grid = [(heat, canvas, tau) for heat in TEMPERATURES for canvas in CANVASES for tau in taus]
     return causal + [Setting("diffusion", heat, canvas, Threshold(tau)) for heat, canvas, tau in grid]
 
 
-def measure(model: Model, prompts: Sequence[str], *, num_tokens: int, repeats: int, seed: int) -> Runs:
+def measure(
+    model: Model, prompts: Sequence[str], chosen: Sequence[Setting], *, num_tokens: int, repeats: int, seed: int
+) -> Runs:
     """Every setting on every prompt, `repeats` times in turn, after one round to warm up."""
-    chosen = settings()
     runs: Runs = {setting: [] for setting in chosen}
     with Progress(transient=True) as progress:
         task = progress.add_task("modes", total=(repeats + 1) * len(chosen))
@@ -100,10 +101,13 @@ def table(results: Sequence[dict[str, Any]]) -> None:
 
 def plot(path: Path, results: Sequence[dict[str, Any]]) -> None:
     entropies = [r["unigram_entropy"]["value"] for r in results]
-    colours = {"cmap": "viridis", "vmin": min(entropies), "vmax": max(entropies)}
+    colours = {"cmap": "cool", "vmin": min(entropies), "vmax": max(entropies)}
     with plots.figure(path, columns=len(TEMPERATURES), width=9.5, height=4.2) as panels:
         for axes, temperature in zip(panels, TEMPERATURES, strict=True):
             held = [r for r in results if r["temperature"] == temperature]
+            for canvas in CANVASES:
+                curve = [_place(found) for found in held if found.get("canvas") == canvas]
+                axes.plot(*zip(*curve, strict=True), color=plots.INK, linewidth=0.8, alpha=0.5, zorder=0)
             for found in held:
                 drawn = _point(axes, found, colours)
             axes.axvline(GEMINI, color=plots.INK, linewidth=1, linestyle="--")
@@ -119,13 +123,16 @@ def plot(path: Path, results: Sequence[dict[str, Any]]) -> None:
 
 
 def _point(axes: Any, found: dict[str, Any], colours: dict[str, Any]) -> Any:
-    place = found["speed_ratio"]["median"], found["nats_per_token"]["value"]
-    causal = found["mode"] != "diffusion"
+    place, causal = _place(found), found["mode"] != "diffusion"
     label = {"ar": "autoregressive", "verify": "verified"}.get(found["mode"], f"{found.get('threshold', 0):g}")
-    axes.annotate(label, place, xytext=(5, 4), textcoords="offset points", fontsize=7)
+    axes.annotate(label, place, xytext=(5, -9 if causal else 4), textcoords="offset points", fontsize=7)
     marker = "*" if causal else MARKERS[found["canvas"]]
     entropy = [found["unigram_entropy"]["value"]]
     return axes.scatter(*place, c=entropy, marker=marker, s=110 if causal else 36, **colours)
+
+
+def _place(found: dict[str, Any]) -> tuple[float, float]:
+    return found["speed_ratio"]["median"], found["nats_per_token"]["value"]
 
 
 def page(model: Model, prompts: Sequence[str], runs: Runs, results: Sequence[dict[str, Any]], shown: int = 4) -> str:
@@ -156,11 +163,13 @@ def _wrapped(text: str) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> Path:
     options = record.parser("modes", __doc__)
     options.add_argument("--tokens", type=int, default=128, help="tokens per text")
+    options.add_argument("--thresholds", type=float, nargs="+", default=TAUS)
     options.add_argument("--repeats", type=int, default=3)
     run = record.start("modes", options, arguments)
     asked = run.options
     prompts = texts.PROMPTS[: asked.limit]
-    runs = measure(run.model, prompts, num_tokens=asked.tokens, repeats=asked.repeats, seed=asked.seed)
+    chosen = settings(asked.thresholds)
+    runs = measure(run.model, prompts, chosen, num_tokens=asked.tokens, repeats=asked.repeats, seed=asked.seed)
     results = summarise(run.model, prompts, runs)
     table(results)
     plot(run.image, results)

@@ -110,8 +110,7 @@ def test_the_sweep_decodes_once_per_threshold(call: Any, data: Path, monkeypatch
 
 def test_modes_compares_equal_numbers_of_tokens(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modes, "CANVASES", (32,))
-    monkeypatch.setattr(modes, "TAUS", (0.0, 0.9))
-    found = call(modes.main, "--tokens", "16", "--repeats", "1", held_out=False)["settings"]
+    found = call(modes.main, "--thresholds", "0", "0.9", "--tokens", "16", "--repeats", "1", held_out=False)["settings"]
     by_name = {r["setting"]: r for r in found}
     assert by_name["ar, temperature 0"]["speed_ratio"]["median"] == 1.0
     assert by_name["ar, temperature 0"]["tokens_per_forward"]["value"] == 1.0
