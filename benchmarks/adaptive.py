@@ -87,9 +87,8 @@ def plot(path: Path, panels: dict[str, dict[str, Any]]) -> None:
         for axes, (title, results) in zip(drawn, panels.items(), strict=True):
             values = [held["forwards"] for held in results.values()]
             ink = {"color": plots.INK}
-            axes.boxplot(
-                values, orientation="horizontal", showfliers=False, boxprops=ink, whiskerprops=ink, capprops=ink
-            )
+            lines = {"boxprops": ink, "whiskerprops": ink, "capprops": ink, "medianprops": ink | {"linewidth": 2.5}}
+            axes.boxplot(values, orientation="horizontal", showfliers=False, **lines)
             for place, held in enumerate(values, start=1):
                 shifts = [place + 0.24 * (k % 5 - 2) / 2 for k in range(len(held))]
                 axes.plot(held, shifts, linestyle="", marker="o", markersize=3, alpha=0.6)

@@ -41,12 +41,10 @@ class Setting:
     def name(self) -> str:
         if self.mode != "diffusion":
             return f"{self.mode}, temperature {self.temperature:g}"
-        tau = (
-            f", threshold {self.policy.tau:g}"
-            if isinstance(self.policy, Threshold)
-            else f", {policy_spec(self.policy)}"
-        )
-        return f"canvas {self.canvas}{tau}, temperature {self.temperature:g}"
+        policy = policy_spec(self.policy)
+        if isinstance(self.policy, Threshold):
+            policy = f"threshold {self.policy.tau:g}"
+        return f"canvas {self.canvas}, {policy}, temperature {self.temperature:g}"
 
 
 @dataclass(frozen=True, slots=True)
