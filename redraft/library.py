@@ -18,7 +18,7 @@ from redraft.core.canvas import Canvas, Status
 from redraft.core.corruption import Absorbing
 from redraft.core.likelihood import MaskCount, estimate_nelbo
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
-from redraft.editing import Proposal, Window, find_locks, edits_of, replace_spans, windows
+from redraft.editing import Proposal, Window, edits_of, find_locks, replace_spans, windows
 from redraft.models.checkpoint import load_checkpoint
 from redraft.models.three_mode import ThreeModeModel
 from redraft.results import EditResult, Piece, Result, Score, View, mark_revised, summarise
