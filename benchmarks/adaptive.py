@@ -2,7 +2,7 @@
 
 One canvas of 64 tokens is written behind predictable prompts (lists, refrains), behind text that was in the context
 before, and behind the openings of stories and dialogues. Then paragraphs are corrected, clean and with more and more
-errors. Forwards are those of the denoiser until the canvas is finished.
+errors. Forwards are those of the denoiser until the canvas is finished, with the policies the checkpoint recommends.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,6 @@ from benchmarks.statistics import mean, spread
 from benchmarks.writing import Setting, write
 from redraft.data.errors import ErrorModel, make_errors
 from redraft.library import Model
-from redraft.sampling.policies import Threshold
 
 CANVAS = 64
 RATES = (0.05, 0.12, 0.25)
@@ -33,7 +32,7 @@ def written(model: Model, passages: Sequence[texts.Pair], limit: int) -> Counts:
         "seen before": [_repeated(pair.text) for pair in passages[:limit]],
         "open": texts.PROMPTS[:limit],
     }
-    setting = Setting("diffusion", 0.0, CANVAS, Threshold(0.9))
+    setting = Setting("diffusion", 0.0, CANVAS, model.defaults.generate.policy)
     return {
         kind: [_forwards(model, prompt, setting) for prompt in track(held, description=f"writing, {kind}")]
         for kind, held in prompts.items()
