@@ -52,7 +52,7 @@ def test_line_breaks_and_indentation_stay_outside_every_window() -> None:
 
 
 def test_every_occurrence_of_a_lock_is_found_and_overlaps_are_merged() -> None:
-    assert find_locks("abcabc", ["ab", "bc"]) == [(0, 3), (3, 6)] or find_locks("abcabc", ["ab", "bc"]) == [(0, 6)]
+    assert find_locks("abcabc", ["ab", "bc"]) == [(0, 6)]
     with pytest.raises(ValueError, match="'xyz' does not occur"):
         find_locks("abc", ["xyz"])
     with pytest.raises(ValueError, match="must not be empty"):

@@ -22,7 +22,6 @@ class Stream(IntEnum):
     REMASK = 5  # a wrapping policy's coin
     VERIFY = 6  # speculative acceptance
     RESIDUAL = 7  # the token drawn after a rejection
-    KIND = 8  # mask or random token in hybrid noise
     TIME = 9  # the noise level of a likelihood sample
 
 
