@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from redraft.core.canvas import Controls
+from redraft.models.architecture import MAX_SIZE, Architecture, AttentionFacts, FeedFacts, LayerFacts, Rope, same_layers
 
-MAX_SIZE = 1 << 22  # beyond any model; a table of a mistyped size would fill the memory before anyone is told
 _SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
     "intermediate_size", "max_position_embeddings",
@@ -62,6 +62,20 @@ class ModelConfig:
                 raise ValueError(f"special id {special} is outside the vocabulary of {self.vocab_size}")
         if not 0 < self.text_size <= self.vocab_size:
             raise ValueError(f"{self.text_size=} must be in (0, {self.vocab_size}]")
+
+    @property
+    def architecture(self) -> Architecture:
+        """The Qwen3 decoder of these sizes."""
+        attention = AttentionFacts(
+            num_heads=self.num_attention_heads, num_key_heads=self.num_key_value_heads, head_dim=self.head_dim,
+            rope=Rope(theta=self.rope_theta), qk_norm=True,
+        )  # fmt: skip
+        layer = LayerFacts(attention=attention, feed=FeedFacts(width=self.intermediate_size))
+        return Architecture(
+            vocab_size=self.vocab_size, hidden_size=self.hidden_size, max_positions=self.max_position_embeddings,
+            layers=same_layers(self.num_hidden_layers, layer), norm_eps=self.rms_norm_eps, tied=True,
+            initializer_range=self.initializer_range,
+        )  # fmt: skip
 
     @property
     def num_labels(self) -> int:

@@ -19,7 +19,7 @@ from redraft.core.attention import Facts
 from redraft.core.canvas import Canvas, Controls, Status
 from redraft.core.corruption import Absorbing
 from redraft.models.config import ModelConfig
-from redraft.models.context import KVContext, Reading, Writing
+from redraft.models.context import KVContext, Reading, Writing, check_encode, check_room
 from redraft.models.transformer import Attend, Transformer
 
 
@@ -33,7 +33,7 @@ class ThreeModeModel(nn.Module):
         self.config = config
         width = config.hidden_size
         self.embed = nn.Embedding(config.vocab_size, width)
-        self.transformer = Transformer(config)
+        self.transformer = Transformer(config.architecture)
         self.canvas_marker = nn.Parameter(torch.zeros(width))
         # No label is no position: guidance dropout leaves it out, and so does an unconditional pass.
         self.label_embed = nn.Embedding(config.num_labels, width) if config.num_labels else None
@@ -124,14 +124,8 @@ class ThreeModeModel(nn.Module):
         self, embedded_BLD: Tensor, context: KVContext | None, pad_B: Tensor | None
     ) -> tuple[Tensor, KVContext]:
         rows, length, _ = embedded_BLD.shape
-        config = self.config
-        self._check_room(context, rows, length)
-        if pad_B is not None and context is not None:
-            raise ValueError(f"{pad_B=} is padding on the left, so it belongs to the first call, without a context")
-        shape = (config.num_hidden_layers, rows, config.num_key_value_heads, config.head_dim)
-        writing = Writing(context, shape, embedded_BLD, length)
-        if pad_B is not None:
-            writing.pad_B = pad_B
+        check_encode(context, embedded_BLD, pad_B, self.config.max_position_embeddings)
+        writing = Writing(context, length, pad_B)
         position_BL = self._positions(writing.start, length, rows, writing.pad_B)
         attend = self._causal(writing.start, length, writing.pad_B)
         hidden_BLD = self.transformer(embedded_BLD, position_BL, attend, writing)
@@ -159,7 +153,7 @@ class ThreeModeModel(nn.Module):
         """Hidden states [B, L, D] behind `denoise`, for callers that score few positions."""
         start = 0 if context is None else context.length
         pad_B = None if context is None else context.pad_B
-        self._check_room(context, len(canvas), canvas.length)
+        check_room(context, len(canvas), canvas.length, self.config.max_position_embeddings)
         embedded = self.embed(canvas.tokens_BL) + self.canvas_marker
         if self.memory_proj is not None and canvas.memory_BLD is not None:
             embedded = embedded + self.memory_proj(canvas.memory_BLD.to(embedded.dtype))
@@ -202,14 +196,6 @@ class ThreeModeModel(nn.Module):
         if pad_B is None:
             return position_L.expand(rows, length)
         return (position_L - pad_B[:, None]).clamp_min(0)
-
-    def _check_room(self, context: KVContext | None, rows: int, length: int) -> None:
-        limit = self.config.max_position_embeddings
-        end = length if context is None else context.length + length
-        if end > limit:
-            raise ValueError(f"{end} positions are more than the model's context of {limit}")
-        if context is not None and context.rows != rows:
-            raise ValueError(f"{rows} rows do not fit a context of {context.rows} rows")
 
 
 def _visible(canvas: Canvas, start: int, pad_B: Tensor | None) -> Tensor | None:

@@ -1,16 +1,21 @@
-"""The transformer: exactly the Qwen3 decoder (RoPE, RMSNorm, QK-norm, SwiGLU, grouped queries), mask given.
+"""The transformer: one decoder for every checkpoint, built from an `Architecture`, masks and positions given.
 
-Knows embeddings in, hidden states out, and where keys and values go. Refuses to know noise, canvases
-and heads: `three_mode` does. Shapes: B rows, L tokens, S keys, D model, H heads, G key heads, K head dim.
+Knows embeddings in, hidden states out, and where keys and values go. Refuses to know noise, canvases and what the
+logits are for: the denoisers do. Shapes: B rows, L tokens, S keys, D model, H heads, G key heads, K head dim.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from redraft.models.config import ModelConfig
+from redraft.models.architecture import Architecture, AttentionFacts, LayerFacts
+from redraft.models.feed import FeedForward
+from redraft.models.moe import MixtureOfExperts
+from redraft.models.rope import Rotary, rotate
+
+Turn = tuple[Tensor, Tensor]  # cos and sin
 
 
 class KeysAndValues(Protocol):
@@ -24,113 +29,161 @@ class KeysAndValues(Protocol):
 Attend = Tensor | str | None  # a boolean mask, "causal", or None for full attention
 
 
-class Rotary(nn.Module):
-    """Rotary position embedding, arXiv:2104.09864, in the half-split layout of Llama and Qwen."""
+class Sliding(NamedTuple):
+    """Who sees whom in models where some layers see a window only."""
 
-    cos_PK: Tensor
-    sin_PK: Tensor
+    full: Attend
+    window: Attend
 
-    def __init__(self, head_dim: int, max_positions: int, theta: float) -> None:
+
+class Norm(nn.Module):
+    """RMSNorm, arXiv:1910.07467; with `offset` it multiplies by 1 + weight, computed in float32."""
+
+    def __init__(self, size: int, eps: float, offset: bool = False) -> None:
         super().__init__()
-        frequency = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
-        angle = torch.outer(torch.arange(max_positions, dtype=torch.float64), frequency)
-        angle = torch.cat([angle, angle], -1)
-        self.register_buffer("cos_PK", angle.cos().float(), persistent=False)
-        self.register_buffer("sin_PK", angle.sin().float(), persistent=False)
+        self.eps, self.offset = eps, offset
+        self.weight = nn.Parameter(torch.zeros(size) if offset else torch.ones(size))
 
-    def forward(self, position_BL: Tensor) -> tuple[Tensor, Tensor]:
-        return self.cos_PK[position_BL][:, None], self.sin_PK[position_BL][:, None]
-
-
-def rotate(x_BHLK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    left, right = x_BHLK.chunk(2, -1)
-    return x_BHLK * cos.to(x_BHLK.dtype) + torch.cat([-right, left], -1) * sin.to(x_BHLK.dtype)
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.offset:
+            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return (F.rms_norm(x.float(), self.weight.shape, None, self.eps) * (1 + self.weight.float())).to(x.dtype)
 
 
 class Attention(nn.Module):
-    """Grouped-query attention with normalised queries and keys."""
+    """Grouped-query attention: queries, keys and values in one matrix, [q; k; v]."""
 
-    def __init__(self, config: ModelConfig, layer: int) -> None:
+    def __init__(self, facts: AttentionFacts, whole: Architecture, layer: int) -> None:
         super().__init__()
-        self.layer = layer
-        self.sizes = (config.num_attention_heads, config.num_key_value_heads, config.num_key_value_heads)
-        self.head_dim = config.head_dim
-        self.qkv = nn.Linear(config.hidden_size, sum(self.sizes) * config.head_dim, bias=False)
-        self.out = nn.Linear(self.sizes[0] * config.head_dim, config.hidden_size, bias=False)
-        self.query_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps)
-        self.key_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps)
+        self.facts, self.layer, self.eps = facts, layer, whole.norm_eps
+        width = facts.head_dim
+        self.qkv = nn.Linear(whole.hidden_size, sum(facts.heads) * width, bias=facts.qkv_bias)
+        self.out = nn.Linear(facts.num_heads * width, whole.hidden_size, bias=facts.out_bias)
+        self.query_norm = Norm(width, whole.norm_eps, whole.norm_offset) if facts.qk_norm else None
+        self.key_norm = Norm(width, whole.norm_eps, whole.norm_offset) if facts.qk_norm else None
 
-    def forward(
-        self, x_BLD: Tensor, rope: tuple[Tensor, Tensor], attend: Attend, memory: KeysAndValues | None
-    ) -> Tensor:
-        rows, length, _ = x_BLD.shape
-        heads = self.qkv(x_BLD).view(rows, length, -1, self.head_dim).transpose(1, 2)
-        query, key, value = heads.split(self.sizes, 1)
-        query, key = rotate(self.query_norm(query), *rope), rotate(self.key_norm(key), *rope)
+    def forward(self, x_BLD: Tensor, turn: Turn, attend: Attend, memory: KeysAndValues | None) -> Tensor:
+        query, key, value = self._heads(x_BLD)
+        query, key = rotate(query, *turn), rotate(key, *turn)
         if memory is not None:
             key, value = memory.extend(self.layer, key, value)
-        mixed = _attend(query, key, value, attend)
-        return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))
+        mixed = _attend(query, key, value, attend, self.facts)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def _heads(self, x_BLD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        heads = self.qkv(x_BLD).unflatten(-1, (-1, self.facts.head_dim)).transpose(1, 2)
+        query, key, *rest = heads.split(self.facts.heads, 1)
+        value = rest[0] if rest else key
+        if self.facts.value_norm:
+            value = F.rms_norm(value, value.shape[-1:], None, self.eps)
+        if self.query_norm is None or self.key_norm is None:
+            return query, key, value
+        return self.query_norm(query), self.key_norm(key), value
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, attend: Attend) -> Tensor:
-    grouped = query.shape[1] != key.shape[1]
-    if isinstance(attend, (Tensor, str)) or attend is None:
-        mask = attend if isinstance(attend, Tensor) else None
-        return F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=mask,
-            is_causal=attend == "causal" if isinstance(attend, str) else False,
-            enable_gqa=grouped,
-        )
-    from torch.nn.attention.flex_attention import flex_attention
+def _attend(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: AttentionFacts) -> Tensor:
+    if not (isinstance(attend, (Tensor, str)) or attend is None):
+        from torch.nn.attention.flex_attention import flex_attention
 
-    return flex_attention(query, key, value, block_mask=attend, enable_gqa=grouped)
+        grouped = facts.num_heads != facts.num_key_heads
+        return flex_attention(query, key, value, block_mask=attend, scale=facts.scale, enable_gqa=grouped)
+    if facts.softcap is not None:
+        return _capped(query, key, value, attend, facts)
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=attend if isinstance(attend, Tensor) else None,
+        is_causal=attend == "causal" if isinstance(attend, str) else False,
+        scale=facts.scale,
+        enable_gqa=facts.num_heads != facts.num_key_heads,
+    )
 
 
-class FeedForward(nn.Module):
-    """SwiGLU, arXiv:2002.05202, gate and up in one matrix."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.gate_up = nn.Linear(config.hidden_size, 2 * config.intermediate_size, bias=False)
-        self.down = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
-
-    def forward(self, x_BLD: Tensor) -> Tensor:
-        gate, up = self.gate_up(x_BLD).chunk(2, -1)
-        return self.down(F.silu(gate) * up)
+def _capped(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: AttentionFacts) -> Tensor:
+    """Attention whose scores are bent at softcap (Gemma 2), which the fused kernels do not offer."""
+    group = facts.num_heads // facts.num_key_heads
+    key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
+    scores = query @ key.transpose(-1, -2) * (facts.head_dim**-0.5 if facts.scale is None else facts.scale)
+    assert facts.softcap is not None
+    scores = torch.tanh(scores / facts.softcap) * facts.softcap
+    if isinstance(attend, str):
+        attend = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if attend is not None:
+        scores = scores.masked_fill(~attend, -torch.inf)
+    return scores.float().softmax(-1).to(value.dtype) @ value
 
 
 class Layer(nn.Module):
-    def __init__(self, config: ModelConfig, layer: int) -> None:
+    """Attention, then a feed-forward layer or experts, each behind its norm and added to what came in."""
+
+    def __init__(self, facts: LayerFacts, whole: Architecture, layer: int) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.attention = Attention(config, layer)
-        self.feed_norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.feed = FeedForward(config)
+
+        def norm() -> Norm:
+            return Norm(whole.hidden_size, whole.norm_eps, whole.norm_offset)
+
+        self.windowed = facts.attention.window is not None
+        self.attention_norm = norm()
+        self.attention = Attention(facts.attention, whole, layer)
+        self.attention_post_norm = norm() if whole.post_norms else None
+        self.feed_norm = norm()
+        self.feed = FeedForward(facts.feed, whole.hidden_size) if facts.feed else None
+        self.experts = MixtureOfExperts(facts.experts, whole.hidden_size, whole.norm_eps) if facts.experts else None
+        self.feed_post_norm = norm() if whole.post_norms else None
+        both = facts.feed is not None and facts.experts is not None
+        self.feed_branch_norm = norm() if both else None
+        self.experts_norm = norm() if both else None
+        self.experts_branch_norm = norm() if both else None
+        self.scale_clean = nn.Parameter(torch.ones(1)) if whole.layer_scalar else None
+        self.scale_canvas = nn.Parameter(torch.ones(1)) if whole.layer_scalar else None
 
     def forward(
-        self, x_BLD: Tensor, rope: tuple[Tensor, Tensor], attend: Attend, memory: KeysAndValues | None
+        self, x_BLD: Tensor, turn: Turn, attend: Attend, memory: KeysAndValues | None, canvas: bool = False
     ) -> Tensor:
-        x_BLD = x_BLD + self.attention(self.attention_norm(x_BLD), rope, attend, memory)
-        return x_BLD + self.feed(self.feed_norm(x_BLD))
+        mixed_BLD = self.attention(self.attention_norm(x_BLD), turn, attend, memory)
+        x_BLD = x_BLD + _maybe(self.attention_post_norm, mixed_BLD)
+        x_BLD = x_BLD + _maybe(self.feed_post_norm, self._fed(x_BLD))
+        scale = self.scale_canvas if canvas else self.scale_clean
+        return x_BLD if scale is None else x_BLD * scale
+
+    def _fed(self, x_BLD: Tensor) -> Tensor:
+        if self.experts is None:
+            assert self.feed is not None
+            return self.feed(self.feed_norm(x_BLD))
+        if self.feed is None:
+            return self.experts(self.feed_norm(x_BLD))
+        # Both side by side, with norms of their own; the router looks at what came in, un-normed.
+        fed_BLD = _maybe(self.feed_branch_norm, self.feed(self.feed_norm(x_BLD)))
+        chosen_BLD = self.experts(_maybe(self.experts_norm, x_BLD), x_BLD)
+        return fed_BLD + _maybe(self.experts_branch_norm, chosen_BLD)
+
+
+def _maybe(norm: nn.Module | None, x: Tensor) -> Tensor:
+    return x if norm is None else norm(x)
 
 
 class Transformer(nn.Module):
     """Hidden states from embeddings: [B, L, D] -> [B, L, D], normalised for the head."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, facts: Architecture) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Layer(config, n) for n in range(config.num_hidden_layers))
-        self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.rotary = Rotary(config.head_dim, config.max_position_embeddings, config.rope_theta)
+        self.layers = nn.ModuleList(Layer(layer, facts, n) for n, layer in enumerate(facts.layers))
+        self.norm = Norm(facts.hidden_size, facts.norm_eps, facts.norm_offset)
+        kinds = [(layer.attention.rope, layer.attention.head_dim) for layer in facts.layers]
+        self.rotaries = [Rotary(*kind) for kind in dict.fromkeys(kinds)]
+        self.kind_of_layer = [list(dict.fromkeys(kinds)).index(kind) for kind in kinds]
 
     def forward(
-        self, x_BLD: Tensor, position_BL: Tensor, attend: Attend = None, memory: KeysAndValues | None = None
+        self,
+        x_BLD: Tensor,
+        position_BL: Tensor,
+        attend: Attend | Sliding = None,
+        memory: KeysAndValues | None = None,
+        canvas: bool = False,
     ) -> Tensor:
-        rope = self.rotary(position_BL)
-        for layer in self.layers:
-            x_BLD = layer(x_BLD, rope, attend, memory)
+        turns = [rotary(position_BL) for rotary in self.rotaries]
+        masks = attend if isinstance(attend, Sliding) else Sliding(attend, attend)
+        for kind, layer in zip(self.kind_of_layer, self.layers, strict=True):
+            x_BLD = layer(x_BLD, turns[kind], masks.window if layer.windowed else masks.full, memory, canvas)
         return self.norm(x_BLD)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from transformers import Qwen3ForCausalLM
 
+from redraft.models.architecture import Rope
 from redraft.models.checkpoint import to_qwen3
+from redraft.models.rope import Rotary, rotate
 from redraft.models.three_mode import ThreeModeModel
-from redraft.models.transformer import Rotary, rotate
 from tests.models.tiny import NEVER_TEXT, ids, tiny_model
 
 TEXT = torch.tensor([v for v in range(64) if v not in NEVER_TEXT])
@@ -76,7 +77,7 @@ def test_the_export_holds_qwen3s_weights_and_no_extras(tmp_path: Path) -> None:
 
 
 def dot_after_rotation(query_K: Tensor, key_K: Tensor, at: int, distance: int) -> Tensor:
-    rotary = Rotary(8, 100, 10_000.0)
+    rotary = Rotary(Rope(), 8)
     cos, sin = rotary(torch.tensor([[at, at + distance]]))
     turned = rotate(torch.stack([key_K, query_K])[None, None], cos, sin)[0, 0]
     return turned[0] @ turned[1]
@@ -91,4 +92,4 @@ def test_rotary_scores_depend_on_distance_alone() -> None:
 
 def test_rotation_at_position_zero_changes_nothing() -> None:
     x = torch.randn(1, 2, 1, 8, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(rotate(x, *Rotary(8, 4, 10_000.0)(torch.tensor([[0]]))), x)
+    assert torch.equal(rotate(x, *Rotary(Rope(), 8)(torch.tensor([[0]]))), x)

@@ -1,0 +1,1 @@
+"""Families: one file of facts and names per line of checkpoints. `redraft.models.registry` finds them."""

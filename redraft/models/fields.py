@@ -1,0 +1,120 @@
+"""Fields: what the configurations of Hugging Face decoders have in common, read into facts.
+
+Knows the words of Llama, Qwen and their many descendants. A family takes what fits and states the rest itself.
+"""
+
+from typing import Any
+
+from redraft.models.architecture import (
+    Architecture,
+    AttentionFacts,
+    ExpertFacts,
+    FeedFacts,
+    LayerFacts,
+    Rope,
+    layers_of,
+)
+from redraft.models.family import Values, need, take
+
+ACTIVATIONS = {"silu": "silu", "swish": "silu", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu"}
+
+
+def decoder_of(
+    values: Values,
+    *,
+    qk_norm: bool = False,
+    qkv_bias: bool | None = None,
+    out_bias: bool | None = None,
+    experts: bool = False,
+) -> Architecture:
+    """A Llama-shaped decoder. A bias of None is what `attention_bias` says; with `experts` layers are Qwen's mixture."""
+    said = take(values, "attention_bias", False, bool)
+    attention = AttentionFacts(
+        num_heads=need(values, "num_attention_heads"),
+        num_key_heads=take(values, "num_key_value_heads", need(values, "num_attention_heads")),
+        head_dim=head_dim_of(values),
+        rope=rope_of(values),
+        qkv_bias=said if qkv_bias is None else qkv_bias,
+        out_bias=said if out_bias is None else out_bias,
+        qk_norm=qk_norm,
+    )
+    feed = feed_of(values)
+    plain = LayerFacts(attention=attention, feed=feed)
+    routed = LayerFacts(attention=attention, experts=experts_of(values)) if experts else plain
+    sparse = sparse_layers(values) if experts else []
+    number = need(values, "num_hidden_layers")
+    return Architecture(
+        vocab_size=need(values, "vocab_size"),
+        hidden_size=need(values, "hidden_size"),
+        layers=layers_of([routed if n in sparse else plain for n in range(min(number, 10_001))]),
+        max_positions=take(values, "max_position_embeddings", 32768),
+        norm_eps=take(values, "rms_norm_eps", 1e-6, float),
+        tied=take(values, "tie_word_embeddings", False, bool),
+    )
+
+
+def head_dim_of(values: Values) -> int:
+    """Stated, or the width shared by all heads, which must come out even."""
+    stated: int | None = take(values, "head_dim", None)
+    if stated is not None:
+        return stated
+    width, heads = need(values, "hidden_size"), need(values, "num_attention_heads")
+    if heads < 1 or width % heads:
+        raise ValueError(f"config.json says hidden_size={width}, which {heads} heads cannot share")
+    return int(width // heads)
+
+
+def feed_of(values: Values) -> FeedFacts:
+    return FeedFacts(
+        width=need(values, "intermediate_size"),
+        activation=activation_of(values),
+        bias=take(values, "mlp_bias", False, bool),
+    )
+
+
+def activation_of(values: Values, name: str = "hidden_act") -> Any:
+    said = take(values, name, "silu", str)
+    if said not in ACTIVATIONS:
+        raise ValueError(f"config.json says {name}={said!r}; known are {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[said]
+
+
+def experts_of(values: Values) -> ExpertFacts:
+    """Qwen3's mixture: softmax scores, the chosen ones renormalised where the configuration says so."""
+    return ExpertFacts(
+        num_experts=need(values, "num_experts"),
+        num_chosen=need(values, "num_experts_per_tok"),
+        width=need(values, "moe_intermediate_size"),
+        activation=activation_of(values),
+        normalised=take(values, "norm_topk_prob", False, bool),
+    )
+
+
+def sparse_layers(values: Values) -> list[int]:
+    """Numbers of the layers that hold experts."""
+    every, dense = take(values, "decoder_sparse_step", 1), take(values, "mlp_only_layers", [], list)
+    if every < 1:
+        raise ValueError(f"config.json says decoder_sparse_step={every}, which must be at least 1")
+    number = min(need(values, "num_hidden_layers"), 10_001)
+    return [n for n in range(number) if n not in dense and (n + 1) % every == 0]
+
+
+def rope_of(values: Values, parameters: Any = None) -> Rope:
+    """`rope_theta` and `rope_scaling`, or the newer `rope_parameters` that holds both; or `parameters` given."""
+    said = parameters or values.get("rope_parameters") or values.get("rope_scaling") or {}
+    if not isinstance(said, dict):
+        raise ValueError(f"config.json says rope_scaling={said!r}, which is no object")
+    kind = said.get("rope_type", said.get("type", "default"))
+    trained = said.get("original_max_position_embeddings") or take(values, "max_position_embeddings", 0)
+    known = ("beta_fast", "beta_slow", "low_freq_factor", "high_freq_factor")
+    optional = ("attention_factor", "mscale", "mscale_all_dim")
+    return Rope(
+        theta=float(said.get("rope_theta") or take(values, "rope_theta", 10_000.0, float)),
+        share=float(said.get("partial_rotary_factor") or take(values, "partial_rotary_factor", 1.0, float)),
+        scaling=kind,
+        factor=float(said.get("factor") or 1.0),
+        trained_length=int(trained),
+        truncate=bool(said.get("truncate", True)),
+        **{name: float(said[name]) for name in known if said.get(name) is not None},
+        **{name: float(said[name]) for name in optional if said.get(name) is not None},
+    )
