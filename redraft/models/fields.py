@@ -27,7 +27,7 @@ def decoder_of(
     out_bias: bool | None = None,
     experts: bool = False,
 ) -> Architecture:
-    """A Llama-shaped decoder. A bias of None is what `attention_bias` says; with `experts` layers are Qwen's mixture."""
+    """A Llama-shaped decoder. A bias of None is what `attention_bias` says; `experts` are Qwen3's mixture."""
     said = take(values, "attention_bias", False, bool)
     attention = AttentionFacts(
         num_heads=need(values, "num_attention_heads"),
@@ -104,7 +104,7 @@ def rope_of(values: Values, parameters: Any = None) -> Rope:
     said = parameters or values.get("rope_parameters") or values.get("rope_scaling") or {}
     if not isinstance(said, dict):
         raise ValueError(f"config.json says rope_scaling={said!r}, which is no object")
-    kind = said.get("rope_type", said.get("type", "default"))
+    kind: Any = said.get("rope_type", said.get("type", "default"))
     trained = said.get("original_max_position_embeddings") or take(values, "max_position_embeddings", 0)
     known = ("beta_fast", "beta_slow", "low_freq_factor", "high_freq_factor")
     optional = ("attention_factor", "mscale", "mscale_all_dim")
