@@ -3,14 +3,14 @@
 from typing import Any
 
 from redraft.models.base import FamilyDenoiser
-from redraft.models.bidirectional import BidirectionalDenoiser
 from redraft.models.block_causal import BlockCausalDenoiser
 from redraft.models.family import ModelFacts
+from redraft.models.refreshed import bidirectional
 
 __all__ = ["FamilyDenoiser", "assemble"]
 
 CONTRACTS: dict[str, Any] = {
-    "full": BidirectionalDenoiser,
+    "full": bidirectional,
     "block_causal": BlockCausalDenoiser,
 }
 

@@ -1,8 +1,11 @@
 """Bidirectional: every token sees every other, context and noise ahead included (LLaDA, Dream, RND1, MDLM).
 
 What is clean changes with what is noisy, so nothing can be kept exactly: the context is the tokens themselves.
-Shapes: B rows, L canvas positions, S context tokens, T = S + L, D model, V vocabulary.
+`refreshed` holds the approximations. Shapes: B rows, L canvas positions, S context tokens, T = S + L, D model,
+V vocabulary.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +13,16 @@ from torch import Tensor
 from redraft.core.canvas import Canvas
 from redraft.models.base import FamilyDenoiser, aligned, keys_only, places_in_text
 from redraft.models.context import TokenContext, check_encode, check_room, held_columns
+from redraft.models.transformer import KeysAndValues
+
+
+class View(NamedTuple):
+    """Context and canvas side by side: what stands where, and which columns hold a token."""
+
+    tokens_BT: Tensor
+    position_BT: Tensor
+    attend: Tensor | None
+    time_B: Tensor | None
 
 
 class BidirectionalDenoiser(FamilyDenoiser):
@@ -26,18 +39,22 @@ class BidirectionalDenoiser(FamilyDenoiser):
     def scores(self, canvas: Canvas, context: TokenContext | None = None, columns: int | None = None) -> Tensor:
         start = 0 if context is None else context.length
         end = start + (canvas.length if columns is None else columns)
-        hidden_BTD = aligned(self._hidden(canvas, context), None, self.facts.shifted)
+        hidden_BTD = aligned(self._run(self._view(canvas, context)), None, self.facts.shifted)
         return self.network.logits(hidden_BTD[:, start:end])
 
-    def _hidden(self, canvas: Canvas, context: TokenContext | None) -> Tensor:
+    def _view(self, canvas: Canvas, context: TokenContext | None) -> View:
         check_room(context, len(canvas), canvas.length, self.network.max_positions)
         held_BS = held_columns(context, len(canvas), canvas.tokens_BL.device)
         held_BT = torch.cat([held_BS, canvas.present_BL], 1)
         tokens_BT = canvas.tokens_BL if context is None else torch.cat([context.tokens_BS, canvas.tokens_BL], 1)
         position_BT = places_in_text(held_BT, self.facts.counted_positions)
-        time_B = self.time(canvas)
-        embedded_BTD = self.network.embed_tokens(tokens_BT)
-        return self.network.hidden(embedded_BTD, position_BT, keys_only(held_BT), canvas=True, time_B=time_B)
+        return View(tokens_BT, position_BT, keys_only(held_BT), self.time(canvas))
+
+    def _run(self, view: View, memory: KeysAndValues | None = None, start: int = 0, end: int | None = None) -> Tensor:
+        """Hidden states of the columns from `start` to `end`, which see themselves and what the memory adds."""
+        embedded_BND = self.network.embed_tokens(view.tokens_BT[:, start:end])
+        position_BN = view.position_BT[:, start:end]
+        return self.network.hidden(embedded_BND, position_BN, view.attend, memory, canvas=True, time_B=view.time_B)
 
     def time(self, canvas: Canvas) -> Tensor | None:
         """The noise level in [0, 1] that networks with time conditioning are told: steps left of `max_steps`."""
