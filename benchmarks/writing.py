@@ -70,8 +70,8 @@ class Endless:
     def controls(self) -> Controls:
         return self.network.controls
 
-    def encode(self, tokens_BL: Tensor, context: Any | None) -> Any:
-        return self.network.encode(tokens_BL, context)
+    def encode(self, tokens_BL: Tensor, context: Any | None = None, pad_B: Tensor | None = None) -> Any:
+        return self.network.encode(tokens_BL, context, pad_B)
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
         return self._without_end(self.network.denoise(canvas, context))

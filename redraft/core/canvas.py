@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 class Status(IntEnum):
@@ -21,6 +22,7 @@ class Status(IntEnum):
     NOISY = 1  # still noise.
     ACCEPTED = 2  # holds a prediction; a policy may revise or renoise it.
     EMPTY = 3  # no token: slack behind the end of a row. Never attended to; an insertion may claim it.
+    AHEAD = 4  # noise of a later block: there to be seen by models that look ahead, never decided here, never text.
 
 
 class Action(IntEnum):
@@ -57,7 +59,10 @@ class Canvas:
     seed_B     int64, one stream of randomness per row, so a row never depends on its neighbours
     step_B     int64, forward passes spent so far (NFE)
     done_B     bool
-    memory_BLD self-conditioning: the embedding of the last prediction, or None
+    stable_B   int64, how many steps in a row `best_BL` of the editable positions was that of the step before
+    quiet_B    int64, forwards in a row that found nothing noisy
+    memory_BLD self-conditioning: the embedding of the last prediction, or None; zeros where there was none yet
+    best_BL    int64, the most probable tokens of the last prediction, or None; -1 where there was none yet
     """
 
     tokens_BL: Tensor
@@ -65,7 +70,10 @@ class Canvas:
     seed_B: Tensor
     step_B: Tensor
     done_B: Tensor
+    stable_B: Tensor
+    quiet_B: Tensor
     memory_BLD: Tensor | None = None
+    best_BL: Tensor | None = None
 
     @property
     def noisy_BL(self) -> Tensor:
@@ -73,8 +81,13 @@ class Canvas:
 
     @property
     def present_BL(self) -> Tensor:
-        """Positions that hold a token: everything but EMPTY slack."""
+        """Positions that hold a token, noise AHEAD included: everything but EMPTY slack."""
         return self.status_BL != Status.EMPTY
+
+    @property
+    def inside_BL(self) -> Tensor:
+        """Positions of the text at work: present and not AHEAD."""
+        return self.present_BL & (self.status_BL != Status.AHEAD)
 
     @property
     def editable_BL(self) -> Tensor:
@@ -91,8 +104,8 @@ class Canvas:
         return self.tokens_BL.shape[-1]
 
     def row_tokens(self, row: int) -> list[int]:
-        """The tokens one row holds, slack left out. A host sync: for edges, never inside a step."""
-        return self.tokens_BL[row][self.present_BL[row]].tolist()
+        """The tokens of one row's text, slack and noise AHEAD left out. A host sync: for edges, never inside a step."""
+        return self.tokens_BL[row][self.inside_BL[row]].tolist()
 
     def select(self, rows: Tensor | Sequence[int]) -> "Canvas":
         """The given rows, as a new canvas."""
@@ -104,12 +117,24 @@ class Canvas:
         """Append `extra` EMPTY positions to every row, room for insertions."""
         if extra < 0:
             raise ValueError(f"{extra=} must not be negative")
-        memory = self.memory_BLD
+        memory, best = self.memory_BLD, self.best_BL
         return replace(
             self,
-            tokens_BL=torch.nn.functional.pad(self.tokens_BL, (0, extra)),
-            status_BL=torch.nn.functional.pad(self.status_BL, (0, extra), value=int(Status.EMPTY)),
-            memory_BLD=None if memory is None else torch.nn.functional.pad(memory, (0, 0, 0, extra)),
+            tokens_BL=pad(self.tokens_BL, (0, extra)),
+            status_BL=pad(self.status_BL, (0, extra), value=int(Status.EMPTY)),
+            memory_BLD=None if memory is None else pad(memory, (0, 0, 0, extra)),
+            best_BL=None if best is None else pad(best, (0, extra), value=-1),
+        )
+
+    def narrow(self, width: int) -> "Canvas":
+        """The first `width` columns."""
+        memory, best = self.memory_BLD, self.best_BL
+        return replace(
+            self,
+            tokens_BL=self.tokens_BL[:, :width],
+            status_BL=self.status_BL[:, :width],
+            memory_BLD=None if memory is None else memory[:, :width],
+            best_BL=None if best is None else best[:, :width],
         )
 
 
@@ -123,18 +148,32 @@ def make_canvas(tokens_BL: Tensor, status_BL: Tensor, seed_B: Tensor | int = 0) 
         tokens_BL.long(),
         status_BL.long(),
         seed_B.to(device=device, dtype=torch.long),
-        torch.zeros(rows, dtype=torch.long, device=device),
-        torch.zeros(rows, dtype=torch.bool, device=device),
+        step_B=torch.zeros(rows, dtype=torch.long, device=device),
+        done_B=torch.zeros(rows, dtype=torch.bool, device=device),
+        stable_B=torch.zeros(rows, dtype=torch.long, device=device),
+        quiet_B=torch.zeros(rows, dtype=torch.long, device=device),
     )
 
 
 def stack(canvases: Sequence[Canvas]) -> Canvas:
     """Rows of several canvases in one; shorter ones are widened with EMPTY slack."""
     width = max(c.length for c in canvases)
-    rows = [_values(c.widen(width - c.length)) for c in canvases]
+    memory = next((c.memory_BLD for c in canvases if c.memory_BLD is not None), None)
+    best = next((c.best_BL for c in canvases if c.best_BL is not None), None)
+    rows = [_values(_remembering(c.widen(width - c.length), memory, best)) for c in canvases]
     columns = list(zip(*rows, strict=True))
-    joined: list[Any] = [None if any(v is None for v in column) else torch.cat(column) for column in columns]
+    joined: list[Any] = [None if column[0] is None else torch.cat(column) for column in columns]
     return Canvas(*joined)
+
+
+def _remembering(canvas: Canvas, memory_BLD: Tensor | None, best_BL: Tensor | None) -> Canvas:
+    """The canvas with what "no prediction yet" looks like beside neighbours that remember theirs."""
+    memory, best = canvas.memory_BLD, canvas.best_BL
+    if memory is None and memory_BLD is not None:
+        memory = memory_BLD.new_zeros(*canvas.tokens_BL.shape, memory_BLD.shape[-1])
+    if best is None and best_BL is not None:
+        best = torch.full_like(canvas.tokens_BL, -1)
+    return replace(canvas, memory_BLD=memory, best_BL=best)
 
 
 def _values(canvas: Canvas) -> list[Any]:

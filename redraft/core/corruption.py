@@ -11,12 +11,12 @@ Shapes: B rows, L canvas positions, V vocabulary; `...` any leading shape, to wh
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from redraft.core.canvas import Canvas, Status
+from redraft.core.canvas import Canvas, Status, make_canvas
 from redraft.core.rng import Stream, uniform
 
 
@@ -198,13 +198,8 @@ def corrupt(
     open_BL = editable_BL & ~empty_BL
     noisy_tokens_BL, hit_BL = forward_noise(tokens_BL, open_BL, level_B, corruption, seed_B, step_B)
     status_BL = torch.where(hit_BL, int(Status.NOISY), torch.where(open_BL, int(Status.ACCEPTED), int(Status.FIXED)))
-    return Canvas(
-        tokens_BL=noisy_tokens_BL,
-        status_BL=torch.where(empty_BL, int(Status.EMPTY), status_BL),
-        seed_B=seed_B,
-        step_B=step_B,
-        done_B=~hit_BL.any(-1),
-    )
+    canvas = make_canvas(noisy_tokens_BL, torch.where(empty_BL, int(Status.EMPTY), status_BL), seed_B)
+    return replace(canvas, done_B=~hit_BL.any(-1))
 
 
 def forward_noise(

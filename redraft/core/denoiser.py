@@ -28,7 +28,11 @@ class Denoiser(Protocol):
 
     Logits are aligned: logits_BLV[b, i] scores canvas position i. A family trained with a next-token
     shift undoes it here, so no sampler ever asks. Tokens that can never be text (the mask, padding)
-    score -inf. Controls, where the model has them, score like any token.
+    score -inf. Controls, where the model has them, score like any token. Columns behind the last one that a
+    policy may change in any row need not be scored: the logits may be narrower than the canvas.
+
+    `pad_B` [B] counts tokens of padding on the left of each row; they are in nobody's text. Padding belongs to a
+    first call, without a context.
     """
 
     @property
@@ -37,9 +41,25 @@ class Denoiser(Protocol):
     @property
     def controls(self) -> Controls | None: ...
 
-    def encode(self, tokens_BL: Tensor, context: Any | None) -> Any: ...
+    def encode(self, tokens_BL: Tensor, context: Any | None = None, pad_B: Tensor | None = None) -> Any: ...
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor: ...
+
+
+@runtime_checkable
+class Blocked(Protocol):
+    """What samplers read off a denoiser about its blocks. Both attributes may be missing: None and False then.
+
+    block_length  it commits whole blocks of this many tokens, counted from the start of the text (block-causal
+                  models); None: any length
+    looks_ahead   it wants the noise behind the canvas too, up to the end of the text, as AHEAD (bidirectional models)
+    """
+
+    @property
+    def block_length(self) -> int | None: ...
+
+    @property
+    def looks_ahead(self) -> bool: ...
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ Shapes: B rows, L positions, M = L + 1, V vocabulary.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from redraft.core.canvas import Canvas, Controls
 from redraft.core.denoiser import Noise
 from redraft.core.rng import Stream, uniform
+from redraft.sampling.blocks import until_stop
 from redraft.sampling.prediction import draw, forbid
 from redraft.sampling.samplers import blank
 from redraft.sampling.verify import accept_drafts
@@ -117,7 +118,7 @@ def speculate(
         length = _length(context)
         logits_BMV, grown = model.score(torch.cat([pending[:, None], draft_BL], 1), context)
         kept, pending = _verify(draft_BL, draft_probs_BLV, _text_only(model, logits_BMV), temperature, seed_B, forwards)
-        accepted = _until_stop(draft_BL[0, :kept].tolist(), stop_ids)
+        accepted = until_stop(draft_BL[0, :kept].tolist(), stop_ids)
         tokens += accepted
         if accepted and accepted[-1] in stop_ids:
             yield Continuation([list(tokens)], forwards + 1, forwards)
@@ -134,8 +135,7 @@ def _draft(
     """Draft [1, L] behind the pending token, which stands on the canvas as the one clean position."""
     noise = blank(length + 1, model.corruption, seed_B * 1_000_003 + cycle)
     tokens_BL = torch.cat([pending_B[:, None], noise.tokens_BL[:, 1:]], 1)
-    canvas = Canvas(tokens_BL, noise.status_BL, noise.seed_B, noise.step_B, noise.done_B)
-    logits_BLV = _text_only(model, model.denoise(canvas, context))[:, 1:]
+    logits_BLV = _text_only(model, model.denoise(replace(noise, tokens_BL=tokens_BL), context))[:, 1:]
     if temperature == 0:
         return logits_BLV.argmax(-1), None
     probs_BLV = (logits_BLV.double() / temperature).softmax(-1)
@@ -169,13 +169,6 @@ def _pick(logits_BV: Tensor, temperature: float, seed_B: Tensor, number: int) ->
 def _text_only(model: Causal, logits: Tensor) -> Tensor:
     """Controls are for canvases; running text never holds them."""
     return logits if model.controls is None else forbid(logits, model.controls.ids)
-
-
-def _until_stop(tokens: list[int], stop_ids: tuple[int, ...]) -> list[int]:
-    for place, token in enumerate(tokens):
-        if token in stop_ids:
-            return tokens[: place + 1]
-    return tokens
 
 
 def _length(context: Any | None) -> int:

@@ -16,12 +16,12 @@ def check_number(name: str, value: Any, *, low: float, high: float | None = None
         raise ValueError(f"{name}={value!r} must be {f'at least {low}' if high is None else f'in [{low}, {high}]'}")
 
 
-def check_count(name: str, value: Any, *, optional: bool = False) -> None:
-    """Raise ValueError unless value is an int of at least 1."""
+def check_count(name: str, value: Any, *, low: int = 1, optional: bool = False) -> None:
+    """Raise ValueError unless value is an int of at least `low`."""
     if value is None and optional:
         return
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}={value!r} must be an integer of at least 1")
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        raise ValueError(f"{name}={value!r} must be an integer of at least {low}")
 
 
 def check_flag(name: str, value: Any) -> None:

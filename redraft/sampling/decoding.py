@@ -8,11 +8,11 @@ import ast
 import difflib
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
-from redraft.sampling.checks import check_count, check_flag, check_id, check_number, check_positive
+from redraft.sampling.checks import check_choice, check_count, check_flag, check_id, check_number, check_positive
 from redraft.sampling.policies import POLICIES, Policy, Threshold, check_policy
 from redraft.sampling.stops import STOPS, AllAccepted, Stop
 
@@ -56,6 +56,10 @@ class Decoding:
     null_id             what replaces every prompt token for the unconditional half (LLaDA: the mask); None: no prompt
     banned_ids          tokens never to predict
     bias                (token id, what to add to its logit) pairs
+    unsure_ids          tokens that may be predicted, but with confidence 0; the other confidences are renormalised
+                        without them (LLaDA: end of text, which its instruction tuning makes too sure of)
+    emit                what a finished canvas holds: itself, or the "best" tokens of the last prediction
+                        (DiffusionGemma)
     """
 
     policy: Policy = field(default_factory=Threshold)
@@ -72,6 +76,8 @@ class Decoding:
     null_id: int | None = None
     banned_ids: tuple[int, ...] = ()
     bias: tuple[tuple[int, float], ...] = ()
+    unsure_ids: tuple[int, ...] = ()
+    emit: Literal["canvas", "best"] = "canvas"
 
     def __post_init__(self) -> None:
         check_policy("policy", self.policy)
@@ -91,16 +97,20 @@ class Decoding:
         check_number("guidance", self.guidance, low=0)
         if self.null_id is not None:
             check_id("null_id", self.null_id)
-        for name, values in (("banned_ids", self.banned_ids), ("bias", self.bias)):
-            if not isinstance(values, tuple):
-                raise ValueError(f"{name}={values!r} must be a tuple")
-        for token_id in self.banned_ids:
-            check_id("banned_ids", token_id)
+        for name in ("banned_ids", "unsure_ids", "bias"):
+            if not isinstance(getattr(self, name), tuple):
+                raise ValueError(f"{name}={getattr(self, name)!r} must be a tuple")
+        for name in ("banned_ids", "unsure_ids"):
+            for token_id in getattr(self, name):
+                check_id(name, token_id)
         for pair in self.bias:
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise ValueError(f"bias={pair!r} must be a pair of a token id and a number")
             check_id("bias", pair[0])
             check_number(f"bias of token {pair[0]}", pair[1], low=-3e38)
+        check_choice("emit", self.emit, ("canvas", "best"))
+        if self.emit == "best" and self.indels:
+            raise ValueError(f"{self.emit=} writes every position anew, so the length cannot change: {self.indels=}")
 
     def temperature_at(self, step_B: Tensor) -> float | Tensor:
         """The draw's temperature: the constant, or one per row [B] for rows that have spent `step_B` forwards."""

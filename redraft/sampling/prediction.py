@@ -24,6 +24,7 @@ class Prediction:
     proposal_BL    int64 `Action` that the token asks for: WRITE, or DELETE or INSERT where it is a control
     slots_BL       int64, how many slots that INSERT opens; 0 elsewhere
     current_BL     probability of the token that is on the canvas now, at temperature 1
+    best_BL        int64, the most probable token, whatever was drawn
     """
 
     tokens_BL: Tensor
@@ -33,6 +34,7 @@ class Prediction:
     proposal_BL: Tensor
     slots_BL: Tensor
     current_BL: Tensor
+    best_BL: Tensor
 
     def widen(self, extra: int) -> "Prediction":
         """Append `extra` positions about which nothing is predicted: WRITE of token 0 with confidence 0."""
@@ -49,12 +51,15 @@ def predict(
     current_BL: Tensor | None = None,
     controls: Controls | None = None,
     indels: bool = False,
+    unsure_ids: tuple[int, ...] = (),
 ) -> Prediction:
     """Draw a token per position and summarise its distribution.
 
     `temperature` is a float or one per row [B]; 0 takes the most probable token. `u_BL` are uniforms in [0, 1): one
     per position, not one Gumbel per vocabulary entry. `current_BL` are the ids on the canvas (by default the
-    predicted ones). Without `indels` the model's controls are impossible before anything else is computed.
+    predicted ones). Without `indels` the model's controls are impossible before anything else is computed. A position
+    that predicts one of `unsure_ids` has confidence 0; the confidence of every other token is its probability among
+    those that are left.
     """
     if controls is not None and not indels:
         logits_BLV = forbid(logits_BLV, controls.ids)
@@ -65,14 +70,16 @@ def predict(
     tokens_BL = _choose(logits_BLV, probs_BLV, top_BL2.indices[..., 0], temperature, u_BL)
     best_BL2 = top_BL2.values.exp().nan_to_num(0.0)
     proposal_BL, slots_BL = _proposal(tokens_BL, controls if indels else None)
+    sure_logp_BLV = forbid(logits_BLV, unsure_ids).float().log_softmax(-1) if unsure_ids else logp_BLV
     return Prediction(
         tokens_BL=tokens_BL,
-        confidence_BL=_probability(logp_BLV, tokens_BL),
+        confidence_BL=_probability(sure_logp_BLV, tokens_BL),
         margin_BL=best_BL2[..., 0] - best_BL2[..., 1:].sum(-1),
         entropy_BL=(probs_BLV * logp_BLV).sum(-1).neg().nan_to_num(torch.inf).clamp_min(0.0),
         proposal_BL=proposal_BL,
         slots_BL=slots_BL,
         current_BL=_probability(logp_BLV, tokens_BL if current_BL is None else current_BL),
+        best_BL=top_BL2.indices[..., 0],
     )
 
 

@@ -18,28 +18,29 @@ from redraft.core.canvas import Canvas, Status, make_canvas, stack
 from redraft.core.corruption import Corruption, corrupt
 from redraft.core.denoiser import Denoiser, Noise, SelfConditioned
 from redraft.core.rng import Stream, uniform
+from redraft.sampling.blocks import Rows, as_lists, check_fits, closed, layout, left_padded, opened, until_stop
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.step import step
 from redraft.sampling.stops import AfterStopToken
 from redraft.sampling.wrappers import shape
-
-Rows = Tensor | Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What a stream carries: the text that will not change any more, and the draft of the block at work.
 
-    committed  the finished blocks' tokens of every row, a stop token included
-    canvas     the block being denoised, after this forward
+    committed  the finished blocks' new tokens of every row, a stop token included
+    canvas     the block being denoised, after this forward; noise AHEAD is no part of the draft
     block      its number, from 0
     step       denoising forwards so far, over all blocks
+    known      how many of each row's first canvas columns are the end of its prompt, and no part of the draft either
     """
 
     committed: list[list[int]]
     canvas: Canvas
     block: int
     step: int
+    known: list[int]
 
 
 def advance(
@@ -75,7 +76,7 @@ def denoise(denoiser: Denoiser, canvas: Canvas, context: Any, decoding: Decoding
 
 def sample(
     denoiser: Denoiser,
-    prompt: Tensor | None,
+    prompt: Rows | None,
     decoding: Decoding,
     *,
     max_tokens: int,
@@ -84,36 +85,85 @@ def sample(
     stop_ids: tuple[int, ...] = (),
     context: Any = None,
     rows: int | None = None,
+    whole_blocks: bool = False,
 ) -> Iterator[Frame]:
-    """Block diffusion: encode the prompt [B, S], then denoise and encode one block after another.
+    """Block diffusion: encode the prompt, [B, S] or ragged, then denoise and encode one block after another.
+
+    `block_length` tokens are decided at once. A denoiser that commits blocks of its own length takes any divisor of
+    it: it is then asked for its blocks part by part, and the end of a prompt that fills no block stands FIXED at the
+    front of the first canvas.
 
     Instead of a prompt, or before it, a `context` made by `shape(denoiser, decoding).encode` may be given; without a
-    prompt, `rows` says for how many rows. Row b draws from stream seed + b, or from `seed[b]`. Ends after
-    `max_tokens` or when every row has accepted one of `stop_ids`. The last frame holds everything.
+    prompt, `rows` says for how many rows. Row b draws from stream seed + b, or from `seed[b]`. A row ends after
+    `max_tokens`, or with the first of `stop_ids`: at once, or with `whole_blocks` when the block it falls in is
+    finished, for policies that revise what they accepted. The last frame holds everything.
     """
     if decoding.indels:
         raise ValueError(f"{decoding.indels=}: blocks have a fixed length; length changes are for infill and edit")
     denoiser = shape(denoiser, decoding)
-    if stop_ids:
+    if stop_ids and not whole_blocks:
         decoding = replace(decoding, stop=decoding.stop | AfterStopToken(stop_ids))
-    if prompt is not None:
-        context = denoiser.encode(prompt, context)
-    seed_B = _seeds(seed, _num_rows(prompt, rows), prompt.device if prompt is not None else None)
-    committed: list[list[int]] = [[] for _ in range(len(seed_B))]
+    plan = layout(denoiser, max_tokens, block_length)
+    device = _device(denoiser, prompt)
+    prompts = _prompts(prompt, rows)
+    seed_B = _seeds(seed, len(prompts), device)
+    context = _encode(denoiser, [row[: plan.split(row)] for row in prompts], context, device)
+    known = [row[plan.split(row) :] for row in prompts]
+    texts: list[list[int]] = [[] for _ in prompts]
     ended_B = torch.zeros_like(seed_B, dtype=torch.bool)
     num_steps = 0
-    for block, start in enumerate(range(0, max_tokens, block_length)):
-        length = min(block_length, max_tokens - start)
-        canvas = blank(length, denoiser.corruption, block_seed(seed_B, block), ended_B)
-        for draft in denoise(denoiser, canvas, context, decoding):
+    for block in range(max(plan.num_blocks(len(row)) for row in known)):
+        parts = plan.parts(block)
+        number = block * len(parts)
+        canvas = closed(plan.width(block), known, denoiser.corruption, block_seed(seed_B, number), ended_B)
+        for draft, last in _decide(denoiser, canvas, context, decoding, parts, seed_B, number):
             canvas, num_steps = draft, num_steps + 1
-            if bool(canvas.done_B.all()):
-                committed = [text + canvas.row_tokens(row) for row, text in enumerate(committed)]
-            yield Frame(committed, canvas, block, num_steps)
-        ended_B = ended_B | _ends(canvas, stop_ids)
-        if start + length == max_tokens or bool(ended_B.all()):
+            if last:
+                texts = [_extended(text, canvas, row, known, stop_ids, max_tokens) for row, text in enumerate(texts)]
+            yield Frame(texts, canvas, block, num_steps, [len(row) for row in known])
+        ended = [len(text) == max_tokens or text[-1] in stop_ids for text in texts]
+        if all(ended):
             return
-        context = denoiser.encode(canvas.tokens_BL, context)
+        ended_B = torch.tensor(ended, device=ended_B.device)
+        context = denoiser.encode(canvas.tokens_BL[:, : plan.block], context)
+        known = [[] for _ in known]
+
+
+def _decide(
+    denoiser: Denoiser,
+    canvas: Canvas,
+    context: Any,
+    decoding: Decoding,
+    parts: list[range],
+    seed_B: Tensor,
+    number: int,
+) -> Iterator[tuple[Canvas, bool]]:
+    """Denoise a block's columns part by part; with every canvas, whether it is the block's last."""
+    for columns in parts:
+        canvas = opened(canvas, columns, block_seed(seed_B, number))
+        number += 1
+        for draft in denoise(denoiser, canvas, context, decoding):
+            canvas = draft
+            left_BL = canvas.status_BL[:, columns.stop : parts[-1].stop] == Status.AHEAD
+            yield canvas, bool(canvas.done_B.all() & ~left_BL.any())
+
+
+def _extended(
+    text: list[int], canvas: Canvas, row: int, known: list[list[int]], stop_ids: tuple[int, ...], max_tokens: int
+) -> list[int]:
+    """A row's text with what its finished block adds to it."""
+    fresh = canvas.row_tokens(row)[len(known[row]) :]
+    return text + until_stop(fresh[: max_tokens - len(text)], stop_ids)
+
+
+def _encode(denoiser: Denoiser, prompts: list[list[int]], context: Any, device: torch.device | None) -> Any:
+    tokens_BS, pad_B = left_padded(prompts, device)
+    if tokens_BS.shape[1] == 0:
+        return context
+    if context is not None and pad_B is not None:
+        lengths = sorted({len(prompt) for prompt in prompts})
+        raise ValueError(f"prompts of {lengths} tokens need padding, which cannot stand behind a given context")
+    return denoiser.encode(tokens_BS, context, pad_B)
 
 
 def infill(
@@ -130,9 +180,9 @@ def infill(
 
     `gap` is the number of noisy positions, the same or one per row. With `decoding.indels` the model may delete
     slots it has no use for and open more. The first canvas is the start, each later one a forward. A `context` must
-    come from `shape(denoiser, decoding).encode`.
+    come from `shape(denoiser, decoding).encode`. Raises ValueError for a denoiser that cannot see behind its own block.
     """
-    befores, afters = _lists(prefix), _lists(suffix)
+    befores, afters = as_lists(prefix), as_lists(suffix)
     gaps = [gap] * len(befores) if isinstance(gap, int) else list(gap)
     if not len(befores) == len(afters) == len(gaps):
         raise ValueError(f"{len(befores)} prefixes, {len(afters)} suffixes and {len(gaps)} gaps must be as many")
@@ -141,7 +191,8 @@ def infill(
     denoiser = shape(denoiser, decoding)
     tokens = [[*b, *[0] * g, *a] for b, g, a in zip(befores, gaps, afters, strict=True)]
     noisy = [[False] * len(b) + [True] * g + [False] * len(a) for b, g, a in zip(befores, gaps, afters, strict=True)]
-    canvas = _from_rows(tokens, noisy, Status.NOISY, seed, _device(prefix))
+    canvas = _from_rows(tokens, noisy, Status.NOISY, seed, _device(denoiser, prefix))
+    check_fits(denoiser, canvas)
     fresh_BL = denoiser.corruption.noise(uniform(canvas.seed_B, canvas.step_B, canvas.length, Stream.NOISE))
     canvas = replace(canvas, tokens_BL=torch.where(canvas.noisy_BL, fresh_BL, canvas.tokens_BL))
     yield canvas
@@ -163,16 +214,18 @@ def edit(
     At strength above 0 the editable positions are corrupted to that noise level and denoised: the img2img of text. At
     strength 0 they start out ACCEPTED and the policy decides what to change: `Correct` runs the edit reverse process
     (with `indels` and the stop `Settled`), `Renoising` rewrites what the model finds surprising. The first canvas is
-    the start, each later one a forward. A `context` must come from `shape(denoiser, decoding).encode`.
+    the start, each later one a forward. A `context` must come from `shape(denoiser, decoding).encode`. Raises
+    ValueError for a denoiser that cannot see behind its own block.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"{strength=} must be in [0, 1]")
-    texts = _lists(tokens)
+    texts = as_lists(tokens)
     allowed = [[True] * len(text) for text in texts] if editable is None else [list(map(bool, row)) for row in editable]
     if [len(row) for row in allowed] != [len(text) for text in texts]:
         raise ValueError("editable must say true or false for every token")
     denoiser = shape(denoiser, decoding)
-    canvas = _from_rows(texts, allowed, Status.ACCEPTED, seed, _device(tokens))
+    canvas = _from_rows(texts, allowed, Status.ACCEPTED, seed, _device(denoiser, tokens))
+    check_fits(denoiser, canvas)
     if strength > 0:
         level_B = torch.full((len(canvas),), strength, dtype=torch.float64, device=canvas.tokens_BL.device)
         noise = cast(Corruption, denoiser.corruption)  # only its `noise` is asked for
@@ -202,14 +255,7 @@ def crop(canvas: Canvas) -> Canvas:
 def _narrow(canvas: Canvas, used_BL: Tensor) -> Canvas:
     """The columns up to the last used one, at least one."""
     place_L = torch.arange(1, canvas.length + 1, device=used_BL.device)
-    width = max(1, int((used_BL.any(0) * place_L).max()))
-    memory = canvas.memory_BLD
-    return replace(
-        canvas,
-        tokens_BL=canvas.tokens_BL[:, :width],
-        status_BL=canvas.status_BL[:, :width],
-        memory_BLD=None if memory is None else memory[:, :width],
-    )
+    return canvas.narrow(max(1, int((used_BL.any(0) * place_L).max())))
 
 
 def _widened(canvas: Canvas, limit_B: Tensor, denoiser: Denoiser) -> Canvas:
@@ -242,25 +288,14 @@ def _seeds(seed: int | Tensor, rows: int, device: torch.device | None) -> Tensor
     return seed + torch.arange(rows, device=device)
 
 
-def _num_rows(prompt: Tensor | None, rows: int | None) -> int:
+def _prompts(prompt: Rows | None, rows: int | None) -> list[list[int]]:
     if prompt is not None:
-        return prompt.shape[0]
+        return as_lists(prompt)
     if rows is None:
         raise ValueError("without a prompt, rows must say how many rows to sample")
-    return rows
+    return [[] for _ in range(rows)]
 
 
-def _ends(canvas: Canvas, stop_ids: tuple[int, ...]) -> Tensor:
-    """Rows whose finished block holds a stop token."""
-    if not stop_ids:
-        return torch.zeros_like(canvas.done_B)
-    hit_BL = torch.isin(canvas.tokens_BL, torch.tensor(stop_ids, device=canvas.tokens_BL.device))
-    return (hit_BL & canvas.present_BL).any(-1)
-
-
-def _lists(rows: Rows) -> list[list[int]]:
-    return rows.tolist() if isinstance(rows, Tensor) else [list(row) for row in rows]
-
-
-def _device(rows: Any) -> torch.device | None:
-    return rows.device if isinstance(rows, Tensor) else None
+def _device(denoiser: Denoiser, rows: Rows | None) -> torch.device | None:
+    """Where the rows are; plain lists go where the denoiser says that it is."""
+    return rows.device if isinstance(rows, Tensor) else getattr(denoiser, "device", None)

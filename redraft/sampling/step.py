@@ -28,20 +28,25 @@ def step(
 ) -> Canvas:
     """The canvas after one prediction. Rows that are done come back bit for bit; FIXED tokens never change.
 
-    The logits may cover only the first columns, if the others are EMPTY in every row that is not done. `limit_B` is
-    the most tokens a row may hold (by default the canvas width): insertions beyond it are dropped, from the right.
+    The logits may cover only the first columns, if a policy may change none of the others. `limit_B` is the most
+    tokens a row may hold (by default the canvas width): insertions beyond it are dropped, from the right.
     On a row's last step, by its stop or by `max_steps`, what would stay noisy is written with this prediction,
-    or deleted where the prediction is a control: noise is never emitted.
+    or deleted where the prediction is a control: noise is never emitted. With `emit="best"` every editable position
+    then takes the most probable token.
     """
+    first = canvas
     prediction = _look(canvas, logits_BLV, decoding, controls)
+    canvas = _remember(canvas, prediction)
     action_BL = _carry_out(decoding.policy(prediction, canvas), prediction, canvas, decoding.indels)
     fresh_BL = noise.noise(uniform(canvas.seed_B, canvas.step_B, canvas.length, Stream.RENOISE))
     after = _apply(action_BL, canvas, prediction, fresh_BL, decoding.indels, limit_B)
     spent_B = canvas.step_B + 1 >= decoding.max_steps
     done_B = decoding.stop(prediction, canvas, _trim(after, decoding)) | spent_B
+    if decoding.emit == "best":
+        prediction, action_BL = _emit_best(done_B, prediction, canvas, action_BL)
     final_BL = torch.where(done_B[:, None], _finish(action_BL, prediction, canvas), action_BL)
     after = _trim(_apply(final_BL, canvas, prediction, fresh_BL, decoding.indels, limit_B), decoding)
-    return _keep_done(canvas, replace(after, step_B=canvas.step_B + 1, done_B=done_B))
+    return _keep_done(first, replace(after, step_B=canvas.step_B + 1, done_B=done_B))
 
 
 def _look(canvas: Canvas, logits_BLV: Tensor, decoding: Decoding, controls: Controls | None) -> Prediction:
@@ -57,8 +62,19 @@ def _look(canvas: Canvas, logits_BLV: Tensor, decoding: Decoding, controls: Cont
         current_BL=canvas.tokens_BL[:, :scored],
         controls=controls,
         indels=decoding.indels,
+        unsure_ids=decoding.unsure_ids,
     )
     return prediction.widen(canvas.length - scored) if scored < canvas.length else prediction
+
+
+def _remember(canvas: Canvas, prediction: Prediction) -> Canvas:
+    """The canvas with what stops need to know of the past, this prediction included."""
+    quiet_B = torch.where(canvas.noisy_BL.any(-1), 0, canvas.quiet_B + 1)
+    if canvas.best_BL is None:
+        return replace(canvas, best_BL=prediction.best_BL, quiet_B=quiet_B)
+    same_B = ((prediction.best_BL == canvas.best_BL) | ~canvas.editable_BL).all(-1)
+    stable_B = torch.where(same_B, canvas.stable_B + 1, 0)
+    return replace(canvas, best_BL=prediction.best_BL, stable_B=stable_B, quiet_B=quiet_B)
 
 
 def _carry_out(asked_BL: Tensor, prediction: Prediction, canvas: Canvas, indels: bool) -> Tensor:
@@ -70,9 +86,16 @@ def _carry_out(asked_BL: Tensor, prediction: Prediction, canvas: Canvas, indels:
     fixed_BL = canvas.status_BL == Status.FIXED
     # What lies before the canvas counts as fixed: an insertion never splits or precedes a locked span at the front.
     left_fixed_BL = fixed_BL.roll(1, -1).index_fill(-1, canvas.seed_B.new_zeros(1), True)
-    may_insert_BL = canvas.present_BL & ~(fixed_BL & left_fixed_BL) & (prediction.slots_BL > 0)
+    may_insert_BL = canvas.inside_BL & ~(fixed_BL & left_fixed_BL) & (prediction.slots_BL > 0)
     allowed_BL = torch.where(action_BL == Action.INSERT, may_insert_BL, canvas.editable_BL)
     return torch.where(allowed_BL & ~canvas.done_B[:, None], action_BL, int(Action.KEEP))
+
+
+def _emit_best(done_B: Tensor, prediction: Prediction, canvas: Canvas, action_BL: Tensor) -> tuple[Prediction, Tensor]:
+    """In rows on their last step, the most probable token written at every editable position."""
+    best_BL = done_B[:, None] & canvas.editable_BL
+    tokens_BL = torch.where(best_BL, prediction.best_BL, prediction.tokens_BL)
+    return replace(prediction, tokens_BL=tokens_BL), torch.where(best_BL, int(Action.WRITE), action_BL)
 
 
 def _finish(action_BL: Tensor, prediction: Prediction, canvas: Canvas) -> Tensor:
@@ -121,12 +144,13 @@ def _move(action_BL: Tensor, canvas: Canvas, slots_BL: Tensor, fresh_BL: Tensor,
     end_B1 = opened_BL[:, -1:] + kept_BL.sum(-1, keepdim=True)
     inside_BL = torch.arange(length, device=end_B1.device) < end_B1
     status_BL = torch.where(inside_BL, int(Status.NOISY), int(Status.EMPTY))
-    memory = canvas.memory_BLD
+    memory, best = canvas.memory_BLD, canvas.best_BL
     return replace(
         canvas,
         tokens_BL=_land(torch.where(inside_BL, fresh_BL, 0), target_BL, canvas.tokens_BL),
         status_BL=_land(status_BL, target_BL, canvas.status_BL),
         memory_BLD=None if memory is None else _land(torch.zeros_like(memory), target_BL, memory),
+        best_BL=None if best is None else _land(torch.full_like(best, -1), target_BL, best),
     )
 
 
@@ -152,14 +176,21 @@ def _trim(canvas: Canvas, decoding: Decoding) -> Canvas:
 def _keep_done(before: Canvas, after: Canvas) -> Canvas:
     """`after`, but rows that were done before the step exactly as they were."""
     done_B = before.done_B
-    memory = after.memory_BLD
-    if memory is not None and before.memory_BLD is not None:
-        memory = torch.where(done_B[:, None, None], before.memory_BLD, memory)
     return replace(
         after,
         tokens_BL=torch.where(done_B[:, None], before.tokens_BL, after.tokens_BL),
         status_BL=torch.where(done_B[:, None], before.status_BL, after.status_BL),
         step_B=torch.where(done_B, before.step_B, after.step_B),
         done_B=done_B | after.done_B,
-        memory_BLD=memory,
+        stable_B=torch.where(done_B, before.stable_B, after.stable_B),
+        quiet_B=torch.where(done_B, before.quiet_B, after.quiet_B),
+        memory_BLD=_frozen(done_B, before.memory_BLD, after.memory_BLD),
+        best_BL=_frozen(done_B, before.best_BL, after.best_BL),
     )
+
+
+def _frozen(done_B: Tensor, before: Tensor | None, after: Tensor | None) -> Tensor | None:
+    """`after` [B, L, ...], but `before` in rows that were done."""
+    if before is None or after is None:
+        return after
+    return torch.where(done_B.reshape(-1, *(1 for _ in after.shape[1:])), before, after)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from redraft.core.canvas import Canvas, Status
-from redraft.sampling.checks import check_number
+from redraft.sampling.checks import check_count, check_number
 from redraft.sampling.prediction import Prediction
 
 
@@ -22,7 +22,10 @@ class Stop:
     __slots__ = ()
 
     def __call__(self, prediction: Prediction, before: Canvas, after: Canvas) -> Tensor:
-        """Rows that are finished. `prediction` scored `before`, and the step made `after` of it."""
+        """Rows that are finished. `prediction` scored `before`, and the step made `after` of it.
+
+        What both remember of earlier steps (`stable_B`, `quiet_B`) includes this one.
+        """
         raise NotImplementedError
 
     def surplus(self, canvas: Canvas) -> Tensor | None:
@@ -64,22 +67,32 @@ class AllAccepted(Stop):
 
 
 @dataclass(frozen=True, slots=True)
-class StableAndConfident(Stop):
-    """Done when the prediction repeats the canvas it was made from, at low mean entropy in nats (DiffusionGemma).
+class AllSteps(Stop):
+    """Done when the steps are spent: for processes that take back what they accepted up to the very end."""
 
-    Only editable positions count.
+    def __call__(self, prediction: Prediction, before: Canvas, after: Canvas) -> Tensor:
+        return torch.zeros_like(before.done_B)
+
+
+@dataclass(frozen=True, slots=True)
+class StableAndConfident(Stop):
+    """Done when the most probable tokens were the same for `patience` steps, at low mean entropy (DiffusionGemma).
+
+    The last prediction counts as the same as the one before, `patience` times in a row; its entropy is in nats. Only
+    editable positions count.
     """
 
     mean_entropy: float = 0.005
+    patience: int = 1
 
     def __post_init__(self) -> None:
         check_number("mean_entropy", self.mean_entropy, low=0)
+        check_count("patience", self.patience, low=0)
 
     def __call__(self, prediction: Prediction, before: Canvas, after: Canvas) -> Tensor:
         open_BL = before.editable_BL
-        stable_B = ((prediction.tokens_BL == before.tokens_BL) | ~open_BL).all(-1)
         total_B = torch.where(open_BL, prediction.entropy_BL, 0.0).sum(-1)
-        return stable_B & (total_B < self.mean_entropy * open_BL.sum(-1))
+        return (after.stable_B >= self.patience) & (total_B < self.mean_entropy * open_BL.sum(-1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +132,25 @@ class AfterStopToken(Stop):
 
 @dataclass(frozen=True, slots=True)
 class Settled(Stop):
-    """Done when a step changed nothing and nothing is noisy: the fixed point of an edit (LLaDA2.1's block end)."""
+    """Done when nothing is noisy and a step changed nothing: the fixed point of an edit (LLaDA2.1's block end).
+
+    Also done when `max_quiet` forwards have found nothing noisy; with 0 the canvas that holds no noise is final.
+    """
+
+    max_quiet: int | None = None
+
+    def __post_init__(self) -> None:
+        check_count("max_quiet", self.max_quiet, low=0, optional=True)
 
     def __call__(self, prediction: Prediction, before: Canvas, after: Canvas) -> Tensor:
         same_BL = (before.tokens_BL == after.tokens_BL) & (before.status_BL == after.status_BL)
-        unchanged_B = (same_BL | ~before.present_BL & ~after.present_BL).all(-1)
-        return unchanged_B & ~after.noisy_BL.any(-1)
+        enough_B = (same_BL | ~before.present_BL & ~after.present_BL).all(-1)
+        if self.max_quiet is not None:
+            enough_B = enough_B | (after.quiet_B >= self.max_quiet)
+        return enough_B & ~after.noisy_BL.any(-1)
 
 
-STOPS: tuple[type[Stop], ...] = (AllAccepted, StableAndConfident, AfterStopToken, Settled, AnyOf)
+STOPS: tuple[type[Stop], ...] = (AllAccepted, AllSteps, StableAndConfident, AfterStopToken, Settled, AnyOf)
 
 
 def _flat(stop: Stop) -> tuple[Stop, ...]:

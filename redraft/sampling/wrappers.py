@@ -57,8 +57,8 @@ class Wrapper:
     def controls(self) -> Controls | None:
         return self.denoiser.controls
 
-    def encode(self, tokens_BL: Tensor, context: Any | None) -> Any:
-        return self.denoiser.encode(tokens_BL, context)
+    def encode(self, tokens_BL: Tensor, context: Any | None = None, pad_B: Tensor | None = None) -> Any:
+        return self.denoiser.encode(tokens_BL, context, pad_B)
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
         return self.denoiser.denoise(canvas, context)
@@ -88,13 +88,13 @@ class ClassifierFreeGuidance(Wrapper):
         self.scale = scale
         self.null_id = null_id
 
-    def encode(self, tokens_BL: Tensor, context: Any | None) -> GuidedContext:
+    def encode(self, tokens_BL: Tensor, context: Any | None = None, pad_B: Tensor | None = None) -> GuidedContext:
         if context is None:
-            return GuidedContext(self.denoiser.encode(tokens_BL, None), self._null_context(tokens_BL))
+            return GuidedContext(self.denoiser.encode(tokens_BL, None, pad_B), self._null_context(tokens_BL, pad_B))
         halves = _expect(context, GuidedContext)
         return GuidedContext(
-            self.denoiser.encode(tokens_BL, halves.conditional),
-            self.denoiser.encode(tokens_BL, halves.unconditional),
+            self.denoiser.encode(tokens_BL, halves.conditional, pad_B),
+            self.denoiser.encode(tokens_BL, halves.unconditional, pad_B),
         )
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
@@ -105,10 +105,10 @@ class ClassifierFreeGuidance(Wrapper):
             self.scale,
         )
 
-    def _null_context(self, tokens_BL: Tensor) -> Any | None:
+    def _null_context(self, tokens_BL: Tensor, pad_B: Tensor | None) -> Any | None:
         if self.null_id is None:
             return None
-        return self.denoiser.encode(torch.full_like(tokens_BL, self.null_id), None)
+        return self.denoiser.encode(torch.full_like(tokens_BL, self.null_id), None, pad_B)
 
 
 def guide(conditional_BLV: Tensor, unconditional_BLV: Tensor, scale: float) -> Tensor:
@@ -195,10 +195,11 @@ def _nucleus_floor(logits_BLV: Tensor, floor_BL1: Tensor, top_p: float) -> Tenso
 
 @dataclass(frozen=True, slots=True)
 class SeenContext:
-    """An inner context and the tokens encoded into it."""
+    """An inner context and the tokens encoded into it; `held_BS` is false where they are padding."""
 
     inner: Any
     tokens_BS: Tensor
+    held_BS: Tensor
 
 
 class RepetitionPenalty(Wrapper):
@@ -211,23 +212,30 @@ class RepetitionPenalty(Wrapper):
         super().__init__(denoiser)
         self.penalty = penalty
 
-    def encode(self, tokens_BL: Tensor, context: Any | None) -> SeenContext:
+    def encode(self, tokens_BL: Tensor, context: Any | None = None, pad_B: Tensor | None = None) -> SeenContext:
+        place_L = torch.arange(tokens_BL.shape[1], device=tokens_BL.device)
+        held_BL = (place_L >= (0 if pad_B is None else pad_B[:, None])).expand(tokens_BL.shape)
         if context is None:
-            return SeenContext(self.denoiser.encode(tokens_BL, None), tokens_BL)
+            return SeenContext(self.denoiser.encode(tokens_BL, None, pad_B), tokens_BL, held_BL)
         seen = _expect(context, SeenContext)
-        return SeenContext(self.denoiser.encode(tokens_BL, seen.inner), torch.cat([seen.tokens_BS, tokens_BL], -1))
+        return SeenContext(
+            self.denoiser.encode(tokens_BL, seen.inner, pad_B),
+            torch.cat([seen.tokens_BS, tokens_BL], -1),
+            torch.cat([seen.held_BS, held_BL], -1),
+        )
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
         seen = None if context is None else _expect(context, SeenContext)
         logits_BLV = self.denoiser.denoise(canvas, seen and seen.inner)
-        settled_BL = canvas.present_BL & ~canvas.noisy_BL & (canvas.tokens_BL < logits_BLV.shape[-1])
+        settled_BL = canvas.inside_BL & ~canvas.noisy_BL & (canvas.tokens_BL < logits_BLV.shape[-1])
         ids_BL = torch.where(settled_BL, canvas.tokens_BL, 0)
-        counts_BV = logits_BLV.new_zeros(len(canvas), logits_BLV.shape[-1])
-        if seen is not None:
-            counts_BV = counts_BV.scatter_add(-1, seen.tokens_BS, counts_BV.new_ones(()).expand(seen.tokens_BS.shape))
         own_BL = settled_BL.to(logits_BLV.dtype)
-        counts_BV = counts_BV.scatter_add(-1, ids_BL, own_BL)
-        others_BLV = counts_BV[:, None].expand_as(logits_BLV).scatter_add(-1, ids_BL[..., None], -own_BL[..., None])
+        counts_BV = logits_BLV.new_zeros(len(canvas), logits_BLV.shape[-1]).scatter_add(-1, ids_BL, own_BL)
+        if seen is not None:
+            counts_BV = counts_BV.scatter_add(-1, seen.tokens_BS, seen.held_BS.to(logits_BLV.dtype))
+        scored = logits_BLV.shape[1]
+        others_BLV = counts_BV[:, None].expand_as(logits_BLV)
+        others_BLV = others_BLV.scatter_add(-1, ids_BL[:, :scored, None], -own_BL[:, :scored, None])
         return torch.where(others_BLV > 0, penalise(logits_BLV, self.penalty), logits_BLV)
 
 

@@ -1,5 +1,7 @@
 """The canvas: statuses, rows, slack."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -21,7 +23,7 @@ def test_status_says_what_is_noisy_present_and_editable() -> None:
 
 def test_a_finished_row_is_no_longer_editable() -> None:
     canvas = small()
-    done = Canvas(canvas.tokens_BL, canvas.status_BL, canvas.seed_B, canvas.step_B, torch.tensor([True, False]))
+    done = replace(canvas, done_B=torch.tensor([True, False]))
     assert not done.editable_BL[0].any()
     assert torch.equal(done.editable_BL[1], canvas.editable_BL[1])
     assert torch.equal(done.noisy_BL, canvas.noisy_BL)
@@ -53,7 +55,7 @@ def test_select_takes_rows_in_the_given_order() -> None:
 def test_widening_appends_empty_slack_and_keeps_the_rest() -> None:
     canvas = small()
     memory_BLD = torch.randn(2, 4, 3)
-    remembering = Canvas(*(getattr(canvas, name) for name in canvas.__slots__[:-1]), memory_BLD)
+    remembering = replace(canvas, memory_BLD=memory_BLD)
     wide = remembering.widen(2)
     assert wide.length == 6
     assert (wide.status_BL[:, 4:] == Status.EMPTY).all()
@@ -93,5 +95,5 @@ def test_controls_list_delete_first_and_then_insert_by_count() -> None:
 
 
 def test_the_numbers_of_statuses_and_actions_are_part_of_every_recorded_trace() -> None:
-    assert [status.name for status in sorted(Status)] == ["FIXED", "NOISY", "ACCEPTED", "EMPTY"]
+    assert [status.name for status in sorted(Status)] == ["FIXED", "NOISY", "ACCEPTED", "EMPTY", "AHEAD"]
     assert [action.name for action in sorted(Action)] == ["KEEP", "WRITE", "RENOISE", "INSERT", "DELETE"]

@@ -1,6 +1,7 @@
 """The three-mode model: cached equals uncached, batched equals alone, and what is not there is not seen."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -278,9 +279,7 @@ def test_a_memory_changes_the_prediction_once_its_projection_is_not_zero() -> No
     model = tiny_model(self_conditioning=True)
     canvas = noisy(ids(1, 6))
     plain = model.denoise(canvas)
-    remembering = Canvas(
-        canvas.tokens_BL, canvas.status_BL, canvas.seed_B, canvas.step_B, canvas.done_B, model.remember(plain)
-    )
+    remembering = replace(canvas, memory_BLD=model.remember(plain))
     assert torch.equal(model.denoise(remembering), plain)  # it starts as if it were not there
     assert model.memory_proj is not None
     torch.nn.init.normal_(model.memory_proj.weight, std=0.3)
@@ -290,7 +289,7 @@ def test_a_memory_changes_the_prediction_once_its_projection_is_not_zero() -> No
 
 def test_a_model_without_self_conditioning_ignores_a_memory() -> None:
     canvas = noisy(ids(1, 6))
-    held = Canvas(canvas.tokens_BL, canvas.status_BL, canvas.seed_B, canvas.step_B, canvas.done_B, torch.ones(1, 6, 32))
+    held = replace(canvas, memory_BLD=torch.ones(1, 6, 32))
     assert torch.equal(MODEL.denoise(held), MODEL.denoise(canvas))
 
 

@@ -331,7 +331,7 @@ def fixed_tokens(canvas: Canvas, row: int) -> list[int]:
 def test_step_never_waits_for_the_device() -> None:
     """On the meta device there are no values: any .item(), bool() or shape that depends on data raises."""
     canvas = stack([canvas_of("FNNA.", [1, 0, 0, 4, 0]), canvas_of("AAAAA", [1, 2, 3, 4, 5])])
-    canvas = replace(canvas, memory_BLD=torch.zeros(2, 5, 3))
+    canvas = replace(canvas, memory_BLD=torch.zeros(2, 5, 3), best_BL=torch.zeros(2, 5).long())
     meta = Canvas(*(getattr(canvas, name).to("meta") for name in Canvas.__slots__))
     logits_BLV = torch.empty(2, 5, VOCAB, device="meta")
     for noise in NOISES:

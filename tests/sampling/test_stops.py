@@ -1,10 +1,12 @@
 """Stops: when a row is done, and what nobody needs any more."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from redraft.core.canvas import stack
-from redraft.sampling.stops import AfterStopToken, AllAccepted, AnyOf, Settled, StableAndConfident, Stop
+from redraft.sampling.stops import AfterStopToken, AllAccepted, AllSteps, AnyOf, Settled, StableAndConfident, Stop
 from tests.sampling.toy import canvas_of, prediction_of
 
 SOME = prediction_of([1, 2, 3, 4], [0.9] * 4)
@@ -54,13 +56,16 @@ def test_what_follows_the_first_accepted_stop_token_is_surplus(
     assert AfterStopToken((2,)).surplus(canvas_of(statuses, tokens))[0].tolist() == surplus
 
 
-def test_stable_and_confident_wants_the_same_tokens_and_low_mean_entropy() -> None:
+def test_stable_and_confident_wants_its_steps_of_peace_and_low_mean_entropy() -> None:
     calm = prediction_of([9, 2, 3, 4], [0.9] * 4, entropy=[9.0, 0.1, 0.3, 7.0])
     before = canvas_of("FNA.", [5, 2, 3, 0])  # only the middle two count
-    assert bool(StableAndConfident(0.21)(calm, before, before))
-    assert not bool(StableAndConfident(0.19)(calm, before, before))
-    moved = canvas_of("FNA.", [5, 2, 4, 0])
-    assert not bool(StableAndConfident(0.21)(calm, moved, moved))
+    after = replace(before, stable_B=torch.tensor([2]))
+    assert bool(StableAndConfident(0.21)(calm, before, after))
+    assert not bool(StableAndConfident(0.19)(calm, before, after))
+    assert bool(StableAndConfident(0.21, patience=2)(calm, before, after))
+    assert not bool(StableAndConfident(0.21, patience=3)(calm, before, after))
+    assert bool(StableAndConfident(0.21, patience=0)(calm, before, before))
+    assert not bool(StableAndConfident(0.21)(calm, before, before))
 
 
 def test_settled_is_done_when_a_step_changed_nothing_and_nothing_is_noisy() -> None:
@@ -70,6 +75,20 @@ def test_settled_is_done_when_a_step_changed_nothing_and_nothing_is_noisy() -> N
     assert not bool(Settled()(SOME, before, canvas_of("FA..", [5, 2, 3, 0])))
     noisy = canvas_of("FNA.", [5, 2, 3, 0])
     assert not bool(Settled()(SOME, noisy, noisy))
+
+
+def test_settled_may_run_out_of_patience_with_a_quiet_canvas() -> None:
+    before, changed = canvas_of("FAA", [5, 2, 3]), canvas_of("FAA", [5, 2, 4])
+    for quiet, expected in ((1, False), (2, True), (3, True)):
+        after = replace(changed, quiet_B=torch.tensor([quiet]))
+        assert bool(Settled(max_quiet=2)(SOME, before, after)) == expected
+    noisy = replace(canvas_of("FNA", [5, 2, 4]), quiet_B=torch.tensor([9]))
+    assert not bool(Settled(max_quiet=2)(SOME, before, noisy))
+    assert bool(Settled(max_quiet=0)(SOME, canvas_of("FNA", [5, 2, 3]), changed))
+
+
+def test_all_steps_is_never_done_of_itself() -> None:
+    assert not done(AllSteps(), "FAAA")
 
 
 def test_stops_compose_with_or_and_flatten() -> None:
@@ -92,6 +111,9 @@ def test_rows_stop_one_by_one() -> None:
     [
         lambda: StableAndConfident(-1),
         lambda: StableAndConfident(float("nan")),
+        lambda: StableAndConfident(patience=-1),
+        lambda: Settled(max_quiet=-1),
+        lambda: Settled(max_quiet=1.5),
         lambda: AfterStopToken(()),
         lambda: AfterStopToken([2]),
         lambda: AfterStopToken(("</s>",)),

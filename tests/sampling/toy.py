@@ -18,12 +18,12 @@ from redraft.sampling.prediction import Prediction
 
 VOCAB = 17
 MASK = 16
-LETTERS = {"F": Status.FIXED, "N": Status.NOISY, "A": Status.ACCEPTED, ".": Status.EMPTY}
+LETTERS = {"F": Status.FIXED, "N": Status.NOISY, "A": Status.ACCEPTED, ".": Status.EMPTY, ">": Status.AHEAD}
 
 
 @dataclass
 class ToyDenoiser:
-    """Logits from (context, accepted and fixed tokens, position). A context is a list of token rows.
+    """Logits from (context, accepted and fixed tokens, noise ahead, position). A context is a list of token rows.
 
     Counts its forwards. The mask id scores -inf, as the contract asks.
     """
@@ -35,18 +35,25 @@ class ToyDenoiser:
     num_forwards: int = 0
     num_encodes: int = 0
     widest: int = 0
+    block_length: int | None = None
+    looks_ahead: bool = False
 
-    def encode(self, tokens_BL: Tensor, context: list[Tensor] | None) -> list[Tensor]:
+    def encode(
+        self, tokens_BL: Tensor, context: list[Tensor] | None = None, pad_B: Tensor | None = None
+    ) -> list[Tensor]:
         self.num_encodes += 1
-        rows = list(tokens_BL)
+        pads = [0] * len(tokens_BL) if pad_B is None else pad_B.tolist()
+        rows = [row[pad:] for row, pad in zip(tokens_BL, pads, strict=True)]
+        assert all(len(row) % (self.block_length or 1) == 0 for row in rows)
         return rows if context is None else [torch.cat(pair) for pair in zip(context, rows, strict=True)]
 
     def denoise(self, canvas: Canvas, context: list[Tensor] | None) -> Tensor:
         self.num_forwards += 1
         self.widest = max(self.widest, canvas.length)
-        known_BL = canvas.present_BL & ~canvas.noisy_BL
+        known_BL = canvas.inside_BL & ~canvas.noisy_BL
         place_L = torch.arange(1, canvas.length + 1)
         key_B = (torch.where(known_BL, canvas.tokens_BL + 1, 0) * place_L).sum(-1)
+        key_B = key_B + 1009 * (canvas.status_BL == Status.AHEAD).sum(-1)
         if context is not None:
             key_B = key_B + torch.stack([(row * torch.arange(1, len(row) + 1)).sum() for row in context])
         columns = [uniform(key_B, torch.zeros_like(key_B), canvas.length, 10 + v) for v in range(self.vocab_size)]
@@ -69,7 +76,8 @@ class RememberingDenoiser(ToyDenoiser):
         if canvas.memory_BLD is None:
             return logits_BLV
         heard_BL = torch.where(canvas.present_BL, canvas.memory_BLD[..., 1], 0.0)
-        return logits_BLV - 6.0 * torch.nn.functional.one_hot(heard_BL.long(), self.vocab_size)
+        doubt_BL = 6.0 * (canvas.memory_BLD[..., 0] > 0)  # zeros are no prediction
+        return logits_BLV - doubt_BL[..., None] * torch.nn.functional.one_hot(heard_BL.long(), self.vocab_size)
 
 
 def canvas_of(statuses: str, tokens: Sequence[int] | None = None, *, step: int = 0, seed: int = 0) -> Canvas:
@@ -97,6 +105,7 @@ def prediction_of(tokens: Sequence[int], confidence: Sequence[float], **others: 
         proposal_BL=given.get("proposal", torch.full((1, len(tokens)), int(Action.WRITE))),
         slots_BL=given.get("slots", torch.zeros(1, len(tokens), dtype=torch.long)),
         current_BL=given.get("current", confidence_BL),
+        best_BL=given.get("best", torch.tensor([list(tokens)])),
     )
 
 
