@@ -20,6 +20,7 @@ from redraft.core.likelihood import MaskCount, estimate_nelbo
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
 from redraft.editing import Proposal, Window, edits_of, find_locks, replace_spans, windows
 from redraft.models.checkpoint import load_checkpoint
+from redraft.models.folders import find_folder
 from redraft.models.three_mode import ThreeModeModel
 from redraft.results import EditResult, Piece, Result, Score, View, mark_revised, summarise
 from redraft.sampling import samplers
@@ -87,20 +88,7 @@ def find(path: str | Path | None = None) -> Path:
         if not SHIPPED.exists():
             raise ValueError("this installation of redraft holds no weights; name a checkpoint folder or a hub model")
         return SHIPPED
-    folder = Path(path)
-    return folder if folder.exists() else _from_hub(str(path))
-
-
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    if name.count("/") != 1 or name.startswith((".", "/")):
-        raise ValueError(f"no checkpoint folder {name!r}, and it is not a hub name (owner/name)")
-    try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "README.md"]))
-    except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
-        raise ValueError(f"cannot fetch {name!r} from the hub: {error}") from None
+    return find_folder(path)
 
 
 class Model:

@@ -9,17 +9,16 @@ Exported `to_qwen3` the extras are left out and the folder *is* a Qwen3 checkpoi
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from redraft.models.config import ModelConfig
+from redraft.models.folders import replace_folder
+from redraft.models.headers import read_header, read_json
 from redraft.models.three_mode import ThreeModeModel
 
 MODEL_TYPE = "redraft"
@@ -52,7 +51,7 @@ def save_checkpoint(
         weights = {name: p.detach().to(dtype).contiguous() for name, p in model.named_parameters()}
         save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
 
-    _replace_folder(folder, fill)
+    replace_folder(folder, fill, _belongs)
 
 
 def load_checkpoint(folder: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> ThreeModeModel:
@@ -94,12 +93,7 @@ def read_config(folder: Path) -> ModelConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} is not a checkpoint folder: it has no config.json")
-    try:
-        values = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} is not a JSON object but {type(values).__name__}")
+    values = read_json(path)
     kind = values.pop("model_type", None)
     values.pop("architectures", None)
     if kind != MODEL_TYPE:
@@ -109,26 +103,13 @@ def read_config(folder: Path) -> ModelConfig:
 
 def read_shapes(path: Path) -> dict[str, list[int]]:
     """Names and shapes of a safetensors file's tensors, from its header alone."""
-    with _opened(path) as file:
-        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    return {name: list(held.shape) for name, held in read_header(path).items()}
 
 
 def read_weights(path: Path, shapes: dict[str, torch.Size]) -> Weights:
     """Every tensor of a safetensors file, which must be exactly those named in `shapes`."""
     _compare(path, {n: list(s) for n, s in shapes.items()}, read_shapes(path))
-    with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in shapes}
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing")
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except SafetensorError as error:
-        raise ValueError(f"{path} is truncated or not a safetensors file: {error}") from None
+    return load_file(path)
 
 
 def _compare(path: Path, wanted: dict[str, list[int]], found: dict[str, list[int]]) -> None:
@@ -155,7 +136,7 @@ def to_qwen3(model: ThreeModeModel, folder: Path, *, tokenizer_file: Path, dtype
         weights = {n: w.to(dtype).contiguous() for n, w in qwen3_weights(model).items()}
         save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
 
-    _replace_folder(folder, fill)
+    replace_folder(folder, fill, _belongs)
 
 
 def qwen3_config(config: ModelConfig, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
@@ -212,17 +193,5 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2) + "\n")
 
 
-def _replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder beside `folder`, then put it in place."""
-    others = sorted({file.name for file in folder.iterdir()} - FILES) if folder.exists() else []
-    if others:
-        raise ValueError(f"{folder} holds {others[0]!r}, which is no part of a checkpoint; nothing was written")
-    partial, old = (folder.with_name(folder.name + end) for end in (".partial", ".old"))
-    for left_over in (partial, old):
-        shutil.rmtree(left_over, ignore_errors=True)
-    partial.mkdir(parents=True)
-    fill(partial)
-    if folder.exists():
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+def _belongs(file: Path) -> bool:
+    return file.name in FILES
