@@ -2,9 +2,18 @@
 
 from typing import Any
 
-from redraft.models.architecture import Architecture, AttentionFacts, FeedFacts, LayerFacts, Rope, same_layers
+from redraft.models.architecture import (
+    Activation,
+    Architecture,
+    AttentionFacts,
+    FeedFacts,
+    LayerFacts,
+    Rope,
+    same_layers,
+)
 from redraft.models.family import Family, ModelFacts, Names, Places, Values, need, places_of, take, token_ids
 
+ACTIVATIONS: dict[str, Activation] = {"silu": "silu", "gelu": "gelu"}
 MASK_ID = 126336  # <|mdm_mask|>, where the configuration does not say
 NAMES = Names(
     embed="model.transformer.wte.weight",
@@ -27,27 +36,32 @@ def read(values: Values) -> ModelFacts:
     """config.json, in OLMo's words."""
     _only_the_llama_block(values)
     heads, width = need(values, "n_heads"), need(values, "d_model")
-    if width % heads:
+    if heads < 1 or width % heads:
         raise ValueError(f"config.json says d_model={width}, which {heads} heads cannot share")
+    biased = take(values, "include_bias", False, bool)
     attention = AttentionFacts(
         num_heads=heads,
         num_key_heads=_key_heads(values, heads),
         head_dim=width // heads,
         rope=Rope(theta=float(take(values, "rope_theta", 10_000.0, float))),
-        qkv_bias=take(values, "include_qkv_bias", False, bool) or take(values, "include_bias", False, bool),
-        out_bias=take(values, "include_bias", False, bool),
+        qkv_bias=biased or take(values, "include_qkv_bias", False, bool),
+        out_bias=biased,
     )
     feed = FeedFacts(
         width=take(values, "mlp_hidden_size", width * take(values, "mlp_ratio", 4)),
-        bias=take(values, "include_bias", False, bool),
+        activation=ACTIVATIONS[take(values, "activation_type", "silu", str)],
+        bias=biased,
     )
     architecture = Architecture(
-        vocab_size=take(values, "embedding_size", need(values, "vocab_size")),
+        vocab_size=_vocab_size(values),
         hidden_size=width,
         layers=same_layers(need(values, "n_layers"), LayerFacts(attention=attention, feed=feed)),
         max_positions=need(values, "max_sequence_length"),
         norm_eps=take(values, "rms_norm_eps", 1e-5, float),
+        embed_scale=width**0.5 if take(values, "input_emb_norm", False, bool) else 1.0,
         tied=take(values, "weight_tying", False, bool),
+        head_bias=biased and not take(values, "weight_tying", False, bool),
+        logit_scale=width**-0.5 if take(values, "scale_logits", False, bool) else 1.0,
     )
     return ModelFacts(
         architecture=architecture,
@@ -58,20 +72,41 @@ def read(values: Values) -> ModelFacts:
     )
 
 
+def _vocab_size(values: Values) -> int:
+    """The embedding may have more rows than there are tokens, to be a round number."""
+    tokens: int = need(values, "vocab_size")
+    rows: int = take(values, "embedding_size", tokens)
+    if rows < tokens:
+        raise ValueError(f"config.json says embedding_size={rows}, less than vocab_size={tokens}")
+    return rows
+
+
 def _key_heads(values: Values, heads: int) -> int:
-    if take(values, "multi_query_attention", False, bool):
-        return 1
-    return take(values, "n_kv_heads", heads)
+    shared = take(values, "multi_query_attention", None, bool)
+    implied = 1 if shared else heads
+    stated: int = take(values, "n_kv_heads", implied)
+    if shared is not None and stated != implied:
+        raise ValueError(f"config.json says n_kv_heads={stated} and multi_query_attention={shared}")
+    return stated
 
 
 def _only_the_llama_block(values: Values) -> None:
     """The checkpoints use one of many blocks that their code can build; the others are refused by name."""
-    for name, wanted in (("block_type", "llama"), ("layer_norm_type", "rms"), ("activation_type", "silu")):
-        if values.get(name) not in (None, wanted):
-            raise ValueError(f"config.json says {name}={values[name]!r}; only {wanted!r} is known")
-    for name in ("alibi", "attention_layer_norm", "input_emb_norm", "scale_logits"):
-        if values.get(name):
-            raise ValueError(f"config.json says {name}={values[name]!r}, which no published LLaDA uses")
+    wanted: dict[str, tuple[Any, ...]] = {
+        "block_type": ("llama",),
+        "block_group_size": (1,),
+        "layer_norm_type": ("rms",),
+        "layer_norm_with_affine": (True,),
+        "activation_type": tuple(ACTIVATIONS),
+        "rope": (True,),
+        "alibi": (False,),
+        "attention_layer_norm": (False,),
+    }
+    for name, known in wanted.items():
+        if values.get(name) is not None and values[name] not in known:
+            raise ValueError(f"config.json says {name}={values[name]!r}; known is {' or '.join(map(repr, known))}")
+    if take(values, "bias_for_layer_norm", values.get("include_bias") or False, bool):
+        raise ValueError("config.json gives the norms a bias (bias_for_layer_norm, or null with include_bias)")
 
 
 def places(facts: Architecture) -> Places:

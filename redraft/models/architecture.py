@@ -112,6 +112,7 @@ class ExpertFacts:
     score             how router logits become scores
     normalised        the chosen experts' weights sum to one (times `scale`)
     biased            a bias per expert takes part in choosing, not in weighting (arXiv:2408.15664)
+    bias_weighs       it takes part in weighting too (LLaDA-MoE's code)
     num_groups        experts are in groups; only the best `top_groups` may be chosen from (arXiv:2412.19437)
     shared_width      width of an expert that every token passes through; 0: none
     shared_gated      its output is scaled by a sigmoid gate (Qwen2-MoE)
@@ -126,6 +127,7 @@ class ExpertFacts:
     normalised: bool = True
     scale: float = 1.0
     biased: bool = False
+    bias_weighs: bool = False
     num_groups: int = 1
     top_groups: int = 1
     shared_width: int = 0

@@ -44,13 +44,14 @@ class Router(nn.Module):
 
 
 def choose(logits_TE: Tensor, facts: ExpertFacts, bias_E: Tensor | None = None) -> Route:
-    """The experts of every token. Groups and bias take part in choosing alone: weights are the scores."""
+    """The experts of every token. Groups and (mostly) bias take part in choosing alone: weights are the scores."""
     scores_TE = logits_TE.sigmoid() if facts.score == "sigmoid" else logits_TE.softmax(-1)
     rank_TE = scores_TE if bias_E is None else scores_TE + bias_E.float()
+    worth_TE = rank_TE if facts.bias_weighs else scores_TE
     if facts.num_groups > 1:
         rank_TE = rank_TE.masked_fill(~_in_best_groups(rank_TE, facts), -torch.inf)
     index_TC = rank_TE.topk(facts.num_chosen, -1).indices
-    weight_TC = scores_TE.gather(-1, index_TC)
+    weight_TC = worth_TE.gather(-1, index_TC)
     if facts.normalised:
         weight_TC = weight_TC / (weight_TC.sum(-1, keepdim=True) + 1e-20)
     return Route(index_TC, weight_TC * facts.scale)
