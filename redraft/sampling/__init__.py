@@ -11,37 +11,44 @@ from redraft.sampling.decoding import (
 )
 from redraft.sampling.policies import (
     Ancestral,
+    Budgeted,
     Correct,
     EntropyBound,
     Factor,
     LeftToRight,
+    LinearGrid,
     Margin,
     Policy,
     Remasking,
     Renoising,
     Revising,
+    Staged,
     Threshold,
     TimeGrid,
     TopK,
+    UniformAncestral,
 )
 from redraft.sampling.prediction import Prediction, predict
 from redraft.sampling.samplers import Frame, advance, denoise, edit, infill, sample
 from redraft.sampling.step import step
-from redraft.sampling.stops import AfterStopToken, AllAccepted, AnyOf, Settled, StableAndConfident, Stop
+from redraft.sampling.stops import AfterStopToken, AllAccepted, AllSteps, AnyOf, Settled, StableAndConfident, Stop
 from redraft.sampling.verify import accept_drafts
 from redraft.sampling.wrappers import shape
 
 __all__ = [
     "AfterStopToken",
     "AllAccepted",
+    "AllSteps",
     "Ancestral",
     "AnyOf",
+    "Budgeted",
     "Correct",
     "Decoding",
     "EntropyBound",
     "Factor",
     "Frame",
     "LeftToRight",
+    "LinearGrid",
     "LinearTemperature",
     "Margin",
     "Policy",
@@ -51,10 +58,12 @@ __all__ = [
     "Revising",
     "Settled",
     "StableAndConfident",
+    "Staged",
     "Stop",
     "Threshold",
     "TimeGrid",
     "TopK",
+    "UniformAncestral",
     "accept_drafts",
     "advance",
     "denoise",

@@ -55,24 +55,32 @@ class Threshold(Policy):
     def _quota(self, canvas: Canvas) -> Tensor:
         if self.num_steps is None:
             return torch.ones_like(canvas.step_B)
-        length_B = canvas.present_BL.sum(-1)
-        return (length_B // self.num_steps + (canvas.step_B < length_B % self.num_steps)).clamp_min(1)
+        return _share(canvas, self.num_steps)
 
 
 @dataclass(frozen=True, slots=True)
 class Factor(Policy):
-    """Write the n most confident while (n + 1)(1 - c_n) < factor, at least one (Fast-dLLM, arXiv:2505.22618)."""
+    """Write the n most confident while (n + 1)(1 - c_n) < factor, at least one (Fast-dLLM, arXiv:2505.22618).
+
+    With `last_rank` a run that stops at the last noisy position takes that one too, as dInfer does.
+    """
 
     factor: float = 1.0
+    last_rank: bool = False
 
     def __post_init__(self) -> None:
         check_number("factor", self.factor, low=0)
+        check_flag("last_rank", self.last_rank)
 
     def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
         rank_BL = _rank(prediction.confidence_BL, canvas.noisy_BL)
         # The left side grows with rank, so what fits is a prefix of the ranking: n = rank + 1.
         fits_BL = (rank_BL + 2) * (1 - prediction.confidence_BL) < self.factor
-        return _write(canvas.noisy_BL & (fits_BL | (rank_BL == 0)))
+        write_BL = canvas.noisy_BL & (fits_BL | (rank_BL == 0))
+        if self.last_rank:
+            one_left_B1 = (canvas.noisy_BL & ~write_BL).sum(-1, keepdim=True) == 1
+            write_BL = write_BL | canvas.noisy_BL & one_left_B1
+        return _write(write_BL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,51 @@ class TimeGrid(Policy):
 
 
 @dataclass(frozen=True, slots=True)
+class LinearGrid(Policy):
+    """Leave floor(total (1 - (k + 1) / num_steps)) positions noisy after forward k: the count falls in a line (RND1).
+
+    `total` counts the positions that are not given. Unlike `TopK` the number that stays is rounded down.
+    """
+
+    num_steps: int = 32
+    by: Order = "entropy"
+
+    def __post_init__(self) -> None:
+        check_count("num_steps", self.num_steps)
+        _check_order(self.by)
+
+    def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
+        steps_left_B = (self.num_steps - 1 - canvas.step_B).clamp_min(0)
+        stay_B = canvas.editable_BL.sum(-1) * steps_left_B // self.num_steps
+        count_B = canvas.noisy_BL.sum(-1) - stay_B
+        return _write(_first(_score(self.by, prediction, canvas), canvas.noisy_BL, count_B))
+
+
+@dataclass(frozen=True, slots=True)
+class Budgeted(Policy):
+    """Of what an even schedule is behind with, write what reaches tau, and the best (Fast-dLLM's Dream without cache).
+
+    The schedule earns floor(total / num_steps) positions a step, `num_steps` times; `total` counts the positions that
+    are not given. What was refused stays in the budget.
+    """
+
+    tau: float = 0.9
+    num_steps: int = 32
+
+    def __post_init__(self) -> None:
+        check_number("tau", self.tau, low=0, high=1)
+        check_count("num_steps", self.num_steps)
+
+    def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
+        total_B, noisy_B = canvas.editable_BL.sum(-1), canvas.noisy_BL.sum(-1)
+        earned_B = total_B // self.num_steps * (canvas.step_B + 1).clamp_max(self.num_steps)
+        budget_B = (earned_B - (total_B - noisy_B)).clamp_min(1)
+        rank_BL = _rank(prediction.confidence_BL, canvas.noisy_BL)
+        within_BL = canvas.noisy_BL & (rank_BL < budget_B[:, None])
+        return _write(within_BL & ((rank_BL == 0) | (prediction.confidence_BL >= self.tau)))
+
+
+@dataclass(frozen=True, slots=True)
 class Margin(Policy):
     """Write the `count` noisy positions of largest top-probability margin, and all above tau (arXiv:2502.06768)."""
 
@@ -150,22 +203,26 @@ class Margin(Policy):
 class EntropyBound(Policy):
     """Write the lowest-entropy positions whose joint dependence stays under `bound` nats (arXiv:2505.24857).
 
-    That is while the sum of their entropies minus the largest stays under it. sticky=False decides every editable
-    position afresh and renoises the rest (DiffusionGemma).
+    That is while the sum of their entropies minus the largest stays under it. by="confidence" takes the most confident
+    first instead (RND1). sticky=False decides every editable position afresh and renoises the rest (DiffusionGemma).
     """
 
     bound: float = 0.1
     sticky: bool = True
+    by: Literal["entropy", "confidence"] = "entropy"
 
     def __post_init__(self) -> None:
         check_number("bound", self.bound, low=0)
         check_flag("sticky", self.sticky)
+        check_choice("by", self.by, ("entropy", "confidence"))
 
     def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
         open_BL = canvas.noisy_BL if self.sticky else canvas.editable_BL
-        sorted_BL, order_BL = prediction.entropy_BL.masked_fill(~open_BL, torch.inf).sort(dim=-1, stable=True)
-        before_BL = sorted_BL.cumsum(-1).roll(1, -1).index_fill(-1, order_BL.new_zeros(1), 0.0)
-        write_BL = open_BL & torch.zeros_like(open_BL).scatter(-1, order_BL, before_BL <= self.bound)
+        rank_BL = _rank(_score(self.by, prediction, canvas), open_BL)
+        entropy_BL = prediction.entropy_BL.clamp_max(1e30).masked_fill(~open_BL, 0.0)
+        sorted_BL = torch.zeros_like(entropy_BL).scatter(-1, rank_BL, entropy_BL)
+        dependence_BL = sorted_BL.cumsum(-1) - sorted_BL.cummax(-1).values
+        write_BL = open_BL & (dependence_BL <= self.bound).gather(-1, rank_BL)
         rest = Action.KEEP if self.sticky else Action.RENOISE
         return torch.where(write_BL, int(Action.WRITE), torch.where(open_BL, int(rest), int(Action.KEEP)))
 
@@ -229,16 +286,86 @@ class Remasking(Policy):
 
 
 @dataclass(frozen=True, slots=True)
+class UniformAncestral(Policy):
+    """The exact reverse process of uniform noise, linear schedule, in `num_steps` (D3PM, arXiv:2107.03006).
+
+    With x_0 drawn from the prediction, x_s ~ q(x_s | x_t, x_0) is x_t (KEEP), x_0 (WRITE) or fresh noise (RENOISE).
+    `vocab_size` is how many tokens the noise draws from. Take it with the stop `AllSteps`: what was written may become
+    noise again.
+    """
+
+    num_steps: int
+    vocab_size: int
+
+    def __post_init__(self) -> None:
+        check_count("num_steps", self.num_steps)
+        check_count("vocab_size", self.vocab_size)
+
+    def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
+        step_B1 = canvas.step_B[:, None].clamp_max(self.num_steps - 1).double()
+        alpha_t_B1, alpha_s_B1 = step_B1 / self.num_steps, (step_B1 + 1) / self.num_steps
+        same_BL = prediction.tokens_BL == canvas.tokens_BL
+        keep_BL, renoise_BL = uniform_reverse(same_BL, alpha_s_B1, alpha_t_B1, self.vocab_size)
+        coin_BL = _coin(canvas, Stream.POLICY)
+        action_BL = torch.where(coin_BL < keep_BL + renoise_BL, int(Action.RENOISE), int(Action.WRITE))
+        return torch.where(coin_BL < keep_BL, int(Action.KEEP), action_BL)
+
+
+def uniform_reverse(same: Tensor, alpha_s: Tensor, alpha_t: Tensor, vocab_size: int) -> tuple[Tensor, Tensor]:
+    """The chances that x_s ~ q(x_s | x_t, x_0) is x_t and that it is fresh noise; the rest is x_0's.
+
+    `same` says where x_t is x_0. Bayes: the posterior is the product of alpha_s x_0 + (1 - alpha_s) noise and
+    r x_t + (1 - r) noise with r = alpha_t / alpha_s, so a mixture of the three and, where they meet, of both.
+    """
+    ratio = alpha_t / alpha_s
+    keep, renoise = ratio * (1 - alpha_s), (1 - ratio) * (1 - alpha_s)
+    write = (1 - ratio) * alpha_s + vocab_size * ratio * alpha_s * same
+    total = keep + renoise + write
+    return keep / total, renoise / total
+
+
+@dataclass(frozen=True, slots=True)
 class LeftToRight(Policy):
-    """Write the leftmost `count` noisy positions: autoregressive order."""
+    """Write the leftmost `count` noisy positions: autoregressive order.
+
+    With `num_steps` the count is length / num_steps, the remainder first (SDAR's sequential order).
+    """
 
     count: int = 1
+    num_steps: int | None = None
 
     def __post_init__(self) -> None:
         check_count("count", self.count)
+        check_count("num_steps", self.num_steps, optional=True)
+        if self.num_steps is not None and self.count != 1:
+            raise ValueError(f"give one of count and num_steps, not {self.count=} and {self.num_steps=}")
 
     def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
-        return _write(canvas.noisy_BL & (canvas.noisy_BL.cumsum(-1) <= self.count))
+        few_B = torch.full_like(canvas.step_B, self.count)
+        count_B = few_B if self.num_steps is None else _share(canvas, self.num_steps)
+        return _write(canvas.noisy_BL & (canvas.noisy_BL.cumsum(-1) <= count_B[:, None]))
+
+
+@dataclass(frozen=True, slots=True)
+class Staged(Policy):
+    """`first` decides the first `num_steps` forwards of a canvas, `then` all others.
+
+    Fast-dLLM's Dream writes a block's first position with the forward that refreshes the cache: `LeftToRight`, then
+    `Threshold`.
+    """
+
+    first: Policy = LeftToRight()
+    then: Policy = Threshold()
+    num_steps: int = 1
+
+    def __post_init__(self) -> None:
+        check_policy("first", self.first)
+        check_policy("then", self.then)
+        check_count("num_steps", self.num_steps)
+
+    def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
+        early_B1 = (canvas.step_B < self.num_steps)[:, None]
+        return torch.where(early_B1, self.first(prediction, canvas), self.then(prediction, canvas))
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,11 +442,15 @@ POLICIES: tuple[type[Policy], ...] = (
     Factor,
     TopK,
     TimeGrid,
+    LinearGrid,
+    Budgeted,
     Margin,
     EntropyBound,
     Ancestral,
     Remasking,
+    UniformAncestral,
     LeftToRight,
+    Staged,
     Revising,
     Renoising,
     Correct,
@@ -350,6 +481,12 @@ def _rank(score_BL: Tensor, among_BL: Tensor) -> Tensor:
 def _first(score_BL: Tensor, among_BL: Tensor, count_B: Tensor) -> Tensor:
     """True at the `count_B` highest scores among the given positions (all of them where there are fewer)."""
     return among_BL & (_rank(score_BL, among_BL) < count_B[:, None])
+
+
+def _share(canvas: Canvas, num_steps: int) -> Tensor:
+    """This step's share [B] of the canvas, length / num_steps with the remainder first, at least one."""
+    length_B = canvas.inside_BL.sum(-1)
+    return (length_B // num_steps + (canvas.step_B < length_B % num_steps)).clamp_min(1)
 
 
 def _score(by: Order, prediction: Prediction, canvas: Canvas) -> Tensor:

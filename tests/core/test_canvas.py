@@ -79,6 +79,34 @@ def test_stacking_pads_shorter_rows_and_selecting_undoes_it() -> None:
     assert torch.equal(both.select([1, 2]).tokens_BL, small().tokens_BL)
 
 
+def test_noise_ahead_is_present_but_neither_noisy_nor_editable_nor_text() -> None:
+    canvas = make_canvas(torch.tensor([[1, 2, 3, 4]]), torch.tensor([[F, N, Status.AHEAD, E]]))
+    assert canvas.present_BL.tolist() == [[True, True, True, False]]
+    assert canvas.inside_BL.tolist() == [[True, True, False, False]]
+    assert canvas.noisy_BL.tolist() == canvas.editable_BL.tolist() == [[False, True, False, False]]
+    assert canvas.row_tokens(0) == [1, 2]
+
+
+def test_narrowing_undoes_widening() -> None:
+    canvas = replace(small(), memory_BLD=torch.randn(2, 4, 3), best_BL=torch.ones(2, 4).long())
+    wide = canvas.widen(2)
+    assert wide.best_BL is not None
+    assert wide.best_BL[:, 4:].tolist() == [[-1, -1]] * 2
+    again = wide.narrow(4)
+    for name in Canvas.__slots__:
+        assert torch.equal(getattr(again, name), getattr(canvas, name))
+
+
+def test_a_stacked_row_without_a_prediction_still_has_none() -> None:
+    fresh = make_canvas(torch.tensor([[8, 9, 7, 6]]), torch.tensor([[N, N, N, N]]))
+    both = stack([replace(small(), memory_BLD=torch.ones(2, 4, 3), best_BL=torch.ones(2, 4).long()), fresh])
+    assert both.memory_BLD is not None
+    assert both.best_BL is not None
+    assert both.memory_BLD.sum((1, 2)).tolist() == [12, 12, 0]
+    assert both.best_BL.tolist() == [[1] * 4, [1] * 4, [-1] * 4]
+    assert stack([fresh, fresh]).best_BL is None
+
+
 def test_nothing_is_written_into_the_canvas_given() -> None:
     canvas = small()
     before = canvas.tokens_BL.clone(), canvas.status_BL.clone()

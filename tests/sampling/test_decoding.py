@@ -21,32 +21,40 @@ from redraft.sampling.decoding import (
 from redraft.sampling.policies import (
     POLICIES,
     Ancestral,
+    Budgeted,
     Correct,
     EntropyBound,
     Factor,
     LeftToRight,
+    LinearGrid,
     Margin,
     Policy,
     Remasking,
     Renoising,
     Revising,
+    Staged,
     Threshold,
     TimeGrid,
     TopK,
+    UniformAncestral,
 )
-from redraft.sampling.stops import STOPS, AfterStopToken, AllAccepted, Settled, StableAndConfident, Stop
+from redraft.sampling.stops import STOPS, AfterStopToken, AllAccepted, AllSteps, Settled, StableAndConfident, Stop
 
 shares = st.floats(0, 1)
 counts = st.integers(1, 32)
 orders = st.sampled_from(["confidence", "margin", "entropy", "random"])
 plain_policies = st.one_of(
     st.builds(Threshold, shares, st.none() | counts),
-    st.builds(Factor, st.floats(0, 1e6)),
+    st.builds(Factor, st.floats(0, 1e6), st.booleans()),
     st.builds(lambda n, by: TopK(num_steps=n, by=by), counts, orders),
     st.builds(lambda n, by: TopK(count=n, by=by), counts, orders),
     st.builds(TimeGrid, counts, shares, orders),
     st.builds(Margin, counts, st.none() | shares),
-    st.builds(EntropyBound, st.floats(0, 50), st.booleans()),
+    st.builds(EntropyBound, st.floats(0, 50), st.booleans(), st.sampled_from(["entropy", "confidence"])),
+    st.builds(LinearGrid, counts, orders),
+    st.builds(Budgeted, shares, counts),
+    st.builds(UniformAncestral, counts, counts),
+    st.builds(lambda n: LeftToRight(num_steps=n), counts),
     st.builds(Ancestral, counts),
     st.builds(Remasking, counts, shares, st.sampled_from(["cap", "rescale", "confidence"])),
     st.builds(LeftToRight, counts),
@@ -54,13 +62,18 @@ plain_policies = st.one_of(
 )
 policies = st.recursive(
     plain_policies,
-    lambda inner: st.builds(Revising, inner, shares) | st.builds(Renoising, inner, shares, counts),
+    lambda inner: (
+        st.builds(Revising, inner, shares)
+        | st.builds(Renoising, inner, shares, counts)
+        | st.builds(Staged, inner, inner, counts)
+    ),
     max_leaves=3,
 )
 plain_stops: st.SearchStrategy[Stop] = st.one_of(
     st.builds(AllAccepted),
-    st.builds(Settled),
-    st.builds(StableAndConfident, st.floats(0, 9)),
+    st.builds(AllSteps),
+    st.builds(Settled, st.none() | st.integers(0, 9)),
+    st.builds(StableAndConfident, st.floats(0, 9), st.integers(0, 9)),
     st.builds(AfterStopToken, st.lists(st.integers(0, 99), min_size=1, max_size=3).map(tuple)),
 )
 stops = plain_stops | st.builds(lambda a, b: a | b, plain_stops, plain_stops)
@@ -80,6 +93,7 @@ decodings = st.builds(
     guidance=st.floats(0, 8),
     null_id=st.none() | st.integers(0, 99),
     banned_ids=st.lists(st.integers(0, 99), max_size=3).map(tuple),
+    unsure_ids=st.lists(st.integers(0, 99), max_size=3).map(tuple),
     bias=st.lists(st.tuples(st.integers(0, 99), st.floats(-9, 9)), max_size=2).map(tuple),
 )
 
@@ -90,6 +104,11 @@ def test_a_decoding_survives_json_text_exactly(decoding: Decoding) -> None:
     again = from_json(json.loads(json.dumps(to_json(decoding), allow_nan=False)))
     assert again == decoding
     assert hash(again) == hash(decoding)
+
+
+def test_a_decoding_that_emits_the_best_survives_json() -> None:
+    decoding = Decoding(policy=EntropyBound(sticky=False), stop=StableAndConfident(0.005, 2), emit="best")
+    assert from_json(json.loads(json.dumps(to_json(decoding)))) == decoding
 
 
 @settings(max_examples=150, deadline=None)
@@ -110,6 +129,7 @@ def test_a_policy_survives_its_spec_exactly(policy: Policy) -> None:
         ("entropy_bound:0.1,false", EntropyBound(0.1, sticky=False)),
         ("remasking:16,eta=1e-2,kind=rescale", Remasking(16, 0.01, "rescale")),
         ("revising:(threshold:0.8),0.95", Revising(Threshold(0.8), 0.95)),
+        ("staged:(left_to_right),(threshold:0.8)", Staged(LeftToRight(), Threshold(0.8))),
         ("revising:inner=(renoising:(left_to_right:2),tau=0.1)", Revising(Renoising(LeftToRight(2), 0.1))),
     ],
 )
@@ -123,10 +143,11 @@ def test_specs_are_short() -> None:
 
 
 def test_every_policy_and_stop_is_found_by_name() -> None:
-    names = {to_json(Decoding(policy=TopK(count=1)))["policy"]["name"]}
-    names |= {policy_spec(kind()) for kind in POLICIES if kind is not TopK}
+    without_default = [TopK(count=1), UniformAncestral(8, 9)]
+    names = {to_json(Decoding(policy=policy))["policy"]["name"] for policy in without_default}
+    names |= {policy_spec(kind()) for kind in POLICIES if kind not in map(type, without_default)}
     assert len(names) == len(POLICIES)
-    assert {type(parse_stop(s)) for s in ("all_accepted", "settled", "stable_and_confident:0.1")} < set(STOPS)
+    assert {type(parse_stop(s)) for s in ("all_steps", "settled:3", "stable_and_confident:0.1,2")} < set(STOPS)
 
 
 def test_stop_specs_compose() -> None:
@@ -186,6 +207,9 @@ def test_unknown_names_and_fields_are_errors_with_a_suggestion(values: dict[str,
         ("null_id", -1),
         ("banned_ids", [3]),
         ("banned_ids", ("a",)),
+        ("unsure_ids", [3]),
+        ("unsure_ids", (-1,)),
+        ("emit", "worst"),
         ("bias", ((1, math.nan),)),
         ("bias", {1: 2.0}),
         ("policy", "threshold"),
@@ -195,6 +219,11 @@ def test_unknown_names_and_fields_are_errors_with_a_suggestion(values: dict[str,
 def test_an_impossible_field_is_an_error_that_names_it(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):
         Decoding(**{field: value})
+
+
+def test_the_best_of_a_canvas_that_changes_its_length_is_not_defined() -> None:
+    with pytest.raises(ValueError, match="length"):
+        Decoding(emit="best", indels=True)
 
 
 def test_a_policy_that_needs_more_steps_than_there_are_is_an_error() -> None:

@@ -2,33 +2,38 @@
 
 import dataclasses
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
 import torch
 
 from redraft.core.canvas import Action, Canvas, Status, make_canvas
-from redraft.core.corruption import Absorbing
+from redraft.core.corruption import Absorbing, Uniform
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.policies import (
     POLICIES,
     Ancestral,
+    Budgeted,
     Correct,
     EntropyBound,
     Factor,
     LeftToRight,
+    LinearGrid,
     Margin,
     Policy,
     Remasking,
     Renoising,
     Revising,
+    Staged,
     Threshold,
     TimeGrid,
     TopK,
+    UniformAncestral,
+    uniform_reverse,
 )
 from redraft.sampling.step import step
-from redraft.sampling.stops import AllAccepted
+from redraft.sampling.stops import AllAccepted, AllSteps
 from tests.sampling.toy import canvas_of, prediction_of
 
 CONFIDENCE = [0.95, 0.60, 0.92, 0.30, 0.85, 0.10]
@@ -54,6 +59,9 @@ TABLE: list[tuple[Policy, str, int, str]] = [
     (Factor(0.3), "NNNNNN", 0, "WKWKKK"),  # 0.1, 0.24, 0.6
     (Factor(0.7), "NNNNNN", 0, "WKWKWK"),  # 0.1, 0.24, 0.6, 2.0
     (Factor(0.7), "ANNFNN", 0, "KKWKWK"),  # 2 * 0.08, 3 * 0.15, 4 * 0.4
+    (Factor(0.05, last_rank=True), "NNNFFF", 0, "WKKKKK"),
+    (Factor(0.3, last_rank=True), "NNNFFF", 0, "WWWKKK"),  # the run stops at the last one, which is taken too
+    (Factor(0.05, last_rank=True), "FNNFFF", 0, "KWWKKK"),
     (TopK(num_steps=4), "NNNNNN", 0, "WKWKKK"),  # 2, 2, 1, 1
     (TopK(num_steps=4), "ANANNN", 1, "KWKKWK"),
     (TopK(num_steps=4), "AAANAN", 2, "KKKWKK"),
@@ -67,6 +75,17 @@ TABLE: list[tuple[Policy, str, int, str]] = [
     (TimeGrid(3, eps=0.1), "ANNNNN", 1, "KKWKWK"),  # floor(5 * 0.3 / 0.7)
     (TimeGrid(3, eps=0.1), "ANANAN", 2, "KWKWKW"),
     (TimeGrid(16, eps=1e-3), "NNNNNN", 0, "KKKKKK"),  # floor(6 * 0.062)
+    (LinearGrid(4), "NNNNNN", 0, "WKWKKK"),  # floor(6 * 3/4) stay
+    (LinearGrid(4), "ANANNN", 1, "KKKKWK"),  # floor(6 * 2/4)
+    (LinearGrid(4), "ANANAN", 2, "KWKWKK"),  # floor(6 * 1/4)
+    (LinearGrid(4, by="confidence"), "AAAANN", 3, "KKKKWW"),
+    (LinearGrid(5), "FFFFNN", 0, "KKKKWK"),  # floor(2 * 4/5)
+    (Budgeted(0.9, 3), "NNNNNN", 0, "WKWKKK"),  # two earned, both good enough
+    (Budgeted(0.94, 3), "NNNNNN", 0, "WKKKKK"),
+    (Budgeted(0.9, 3), "ANNNNN", 1, "KKWKKK"),  # one refused and two earned: 0.92, 0.85, 0.60
+    (Budgeted(0.8, 3), "ANNNNN", 1, "KKWKWK"),
+    (Budgeted(0.2, 3), "ANANAN", 7, "KWKWKK"),  # nothing more is earned, three are owed
+    (Budgeted(0.0, 4), "AAANNN", 9, "KKKKWK"),  # the remainder is never earned, but the best always goes
     (Margin(2), "NNNNNN", 0, "KWKKWK"),
     (Margin(1, tau=0.25), "NNNNNN", 0, "KWKKWW"),
     (Margin(1, tau=0.9), "NFNNFN", 0, "KKKKKW"),
@@ -75,7 +94,16 @@ TABLE: list[tuple[Policy, str, int, str]] = [
     (EntropyBound(0.2), "AFFNAN", 0, "KKKWKK"),  # the first always fits, 0.7 before the second
     (EntropyBound(0.2, sticky=False), "NANAFN", 0, "WWWRKR"),
     (LeftToRight(2), "FANNAN", 0, "KKWWKK"),
+    (EntropyBound(0.2, sticky=False), "NAN>>>", 0, "WWWKKK"),
+    (EntropyBound(0.1, by="confidence"), "NNNNNN", 0, "WKWKKK"),
     (LeftToRight(), "NNNNNN", 0, "WKKKKK"),
+    (LeftToRight(num_steps=4), "FFNNNN", 1, "KKWWKK"),  # 2, 2, 1, 1, whatever is given
+    (LeftToRight(num_steps=4), "FAANNN", 2, "KKKWKK"),
+    (Staged(LeftToRight(), Threshold(0.9)), "FNNNNN", 0, "KWKKKK"),
+    (Staged(LeftToRight(), Threshold(0.9)), "FNNNNN", 1, "KKWKKK"),
+    (Staged(LeftToRight(), Threshold(0.9), num_steps=2), "FNNNNN", 1, "KWKKKK"),
+    (Threshold(0.0), "NN>>>>", 0, "WWKKKK"),  # what lies ahead is nobody's to decide
+    (Threshold(0.99, num_steps=2), "NNNN>>", 0, "WKWKKK"),  # nor does it count
     (Revising(Threshold(0.9), 0.8), "AAANNN", 0, "WKKKWK"),  # 1 is disputed too weakly, 2 is agreed on
     (Revising(LeftToRight(), 0.5), "FAANNN", 0, "KWKWKK"),
     (Renoising(Threshold(0.9), 0.5), "AAAANN", 0, "KKKRWK"),
@@ -88,6 +116,7 @@ TABLE: list[tuple[Policy, str, int, str]] = [
     (Ancestral(4), "NNFNAN", 3, "WWKWKW"),  # the last step writes everything
     (Remasking(4, eta=1.0), "NNFNAN", 3, "WWKWKW"),  # and remasks nothing
     (Remasking(4, eta=0.0, kind="rescale"), "AAAAAF", 1, "KKKKKK"),
+    (UniformAncestral(4, 13), "NNANAN", 3, "WWWWWW"),
 ]
 
 
@@ -119,6 +148,51 @@ def test_correct_has_a_threshold_for_each_kind_of_edit(
     prediction = prediction_of(PREDICTED, CONFIDENCE, proposal=proposal, slots=slots)
     decided = Correct(0.5, **taus)(prediction, canvas_of(statuses, HELD))
     assert "".join("KWRID"[action] for action in decided[0].tolist()) == actions
+
+
+def test_the_entropy_bound_counts_the_largest_entropy_out_in_either_order() -> None:
+    prediction = prediction_of([1, 2, 3, 4], [0.9, 0.8, 0.7, 0.6], entropy=[0.4, 0.1, 0.3, 0.2])
+    by_confidence = EntropyBound(0.2, by="confidence")(prediction, canvas_of("NNNN"))
+    assert by_confidence[0].tolist() == [1, 1, 0, 0]  # 0, 0.1, 0.4: the first is the largest
+    by_entropy = EntropyBound(0.2)(prediction, canvas_of("NNNN"))
+    assert by_entropy[0].tolist() == [0, 1, 0, 1]  # 0, 0.1, 0.3
+
+
+def test_a_budget_writes_what_it_refused_once_it_is_sure() -> None:
+    """Six positions in three steps, confidences rising as the canvas fills: one, then what was owed."""
+    canvas, spent = canvas_of("NNNNNN"), []
+    for k, chance in enumerate((0.3, 0.95, 0.3, 0.95)):
+        prediction = prediction_of(HELD, [chance] * 6)
+        action_BL = Budgeted(0.9, 3)(prediction, replace(canvas, step_B=torch.tensor([k])))
+        spent.append(int((action_BL == W).sum()))
+        canvas = replace(canvas, status_BL=torch.where(action_BL == W, int(Status.ACCEPTED), canvas.status_BL))
+    assert spent == [1, 3, 1, 1]
+
+
+def test_the_uniform_reverse_process_is_the_posterior_of_the_forward_one() -> None:
+    size = 5
+    noise, tokens = Uniform(size), torch.arange(size)
+    for alpha_t, alpha_s in ((0.0, 0.25), (0.25, 0.5), (0.1, 0.9), (0.75, 1.0)):
+        at_t, at_s = torch.tensor(alpha_t).double(), torch.tensor(alpha_s).double()
+        for now, clean in product(tokens, tokens):
+            exact_V = noise.posterior(now[None], clean[None], at_s[None], at_t[None])[0]
+            keep, renoise = uniform_reverse(now == clean, at_s, at_t, size)
+            mixed_V = keep * (tokens == now) + renoise / size + (1 - keep - renoise) * (tokens == clean)
+            torch.testing.assert_close(mixed_V, exact_V)
+
+
+def test_uniform_ancestral_keeps_the_marginal_of_every_noise_level() -> None:
+    length, size, num_steps = 40_000, 6, 5
+    policy = UniformAncestral(num_steps, size)
+    canvas = make_canvas(torch.arange(length)[None] % size, torch.full((1, length), int(Status.NOISY)), 3)
+    decoding = Decoding(policy=policy, stop=AllSteps(), max_steps=num_steps)
+    logits_BLV = 50.0 * torch.nn.functional.one_hot(torch.full((1, length), 2), size)
+    for k in range(1, num_steps + 1):
+        canvas = step(canvas, logits_BLV, Uniform(size), decoding)
+        clean = k / num_steps + (1 - k / num_steps) / size
+        deviation = (clean * (1 - clean) / length) ** 0.5
+        assert abs((canvas.tokens_BL == 2).double().mean().item() - clean) <= 4.5 * deviation + 1e-9
+    assert canvas.done_B.item()
 
 
 def test_ties_go_to_the_left() -> None:
@@ -230,6 +304,13 @@ def test_policies_are_frozen_hashable_and_equal_by_value() -> None:
         (lambda: Remasking(kind="loop"), "kind='loop'"),  # type: ignore[arg-type]
         (lambda: Remasking(eta=2), "eta=2"),
         (lambda: LeftToRight(-1), "count=-1"),
+        (lambda: LeftToRight(2, num_steps=4), "num_steps=4"),
+        (lambda: Factor(last_rank=1), "last_rank=1"),  # type: ignore[arg-type]
+        (lambda: EntropyBound(by="margin"), "by='margin'"),  # type: ignore[arg-type]
+        (lambda: LinearGrid(0), "num_steps=0"),
+        (lambda: Budgeted(1.5), "tau=1.5"),
+        (lambda: UniformAncestral(4, 0), "vocab_size=0"),
+        (lambda: Staged(then="threshold"), "then='threshold'"),  # type: ignore[arg-type]
         (lambda: Revising("threshold"), "inner='threshold'"),  # type: ignore[arg-type]
         (lambda: Correct(tau_delete=3), "tau_delete=3"),
     ],

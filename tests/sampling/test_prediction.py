@@ -135,6 +135,25 @@ def test_controls_are_impossible_without_indels_and_proposals_with_them() -> Non
     assert free.slots_BL[0].tolist() == [0, 0, 0, 0, 1, 2]
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_unsure_tokens_are_predicted_without_confidence_and_leave_theirs_to_the_others(temperature: float) -> None:
+    probs = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    logits_BLV = torch.stack([probs.log(), probs.flip(0).log()])[None]
+    plain = predict(logits_BLV, temperature, torch.tensor([[0.2, 0.9]]))
+    unsure = predict(logits_BLV, temperature, torch.tensor([[0.2, 0.9]]), unsure_ids=(0, 2))
+    assert torch.equal(unsure.tokens_BL, plain.tokens_BL)
+    assert unsure.tokens_BL.tolist() == [[0, 3]]
+    assert unsure.confidence_BL[0].tolist() == [0.0, pytest.approx(0.5 / 0.65)]
+    assert torch.equal(unsure.current_BL, plain.current_BL)
+
+
+def test_the_best_token_is_known_whatever_was_drawn() -> None:
+    probs = torch.tensor([0.5, 0.3, 0.2])
+    prediction = predict(probs.log().expand(1, 2, 3), 1.0, torch.tensor([[0.1, 0.9]]))
+    assert prediction.tokens_BL.tolist() == [[0, 2]]
+    assert prediction.best_BL.tolist() == [[0, 0]]
+
+
 def test_a_rows_prediction_is_bitwise_the_same_alone_and_among_others() -> None:
     logits_BLV = torch.randn(5, 13, 997, generator=torch.Generator().manual_seed(2)) * 4
     u_BL = uniform(torch.arange(5), torch.zeros(5).long(), 13, 2)

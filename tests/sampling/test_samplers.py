@@ -15,20 +15,24 @@ from redraft.sampling.decoding import Decoding, LinearTemperature
 from redraft.sampling.policies import (
     POLICIES,
     Ancestral,
+    Budgeted,
     Correct,
     EntropyBound,
     Factor,
     LeftToRight,
+    LinearGrid,
     Margin,
     Remasking,
     Renoising,
     Revising,
+    Staged,
     Threshold,
     TimeGrid,
     TopK,
+    UniformAncestral,
 )
 from redraft.sampling.samplers import Frame, blank, denoise, edit, infill, sample
-from redraft.sampling.stops import AllAccepted, Settled, StableAndConfident
+from redraft.sampling.stops import AllAccepted, AllSteps, Settled, StableAndConfident
 from tests.sampling.toy import MASK, VOCAB, RememberingDenoiser, ToyDenoiser, canvas_of, letters
 
 CONTROLS = Controls(delete_id=15, insert_ids=(13, 14))
@@ -49,6 +53,10 @@ DECODINGS = [
     Decoding(policy=Revising(Threshold(0.6), 0.5), stop=Settled(), max_steps=9),
     Decoding(policy=Renoising(Threshold(0.5), 0.2, num_steps=2)),
     Decoding(policy=Correct(0.5), stop=Settled(), max_steps=9),
+    Decoding(policy=Staged(LeftToRight(), Threshold(0.7)), unsure_ids=(3, 4)),
+    Decoding(policy=Budgeted(0.7, num_steps=4), temperature=0.8),
+    Decoding(policy=LinearGrid(5)),
+    Decoding(policy=UniformAncestral(6, 13), stop=AllSteps(), max_steps=6, emit="best", temperature=1.0),
 ]
 IDS = [type(d.policy).__name__ for d in DECODINGS]
 
@@ -315,6 +323,9 @@ def test_a_stream_may_be_left_early() -> None:
         (lambda d: edit(d, [[1]], Decoding(), strength=1.5), "strength=1.5"),
         (lambda d: edit(d, [[1, 2]], Decoding(), editable=[[True]]), "every token"),
         (lambda d: edit(d, [[1, 2]], Decoding(), seed=torch.tensor([1, 2])), "seed of shape"),
+        (lambda d: sample(d, [[1]], Decoding(), max_tokens=0, block_length=4), "max_tokens=0"),
+        (lambda d: sample(d, [[1]], Decoding(), max_tokens=4, block_length=0), "block_length=0"),
+        (lambda d: sample(d, [[1], [2, 3]], Decoding(), max_tokens=4, block_length=4, context=[]), r"\[1, 2\] tokens"),
     ],
 )
 def test_impossible_requests_are_errors(run: Any, message: str) -> None:

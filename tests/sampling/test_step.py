@@ -161,6 +161,62 @@ def test_memory_moves_with_its_token_and_new_slots_have_none() -> None:
     assert after.memory_BLD[0, :4, 0].tolist() == [1.0, 0.0, 3.0, 4.0]
 
 
+def test_the_last_prediction_moves_with_its_token_and_new_slots_had_none() -> None:
+    canvas = replace(canvas_of("FAAA..", [1, 2, 3, 4, 0, 0]), best_BL=torch.tensor([[1, 2, 3, 4, 5, 6]]))
+    decoding = Decoding(policy=Scripted(torch.tensor([[0, 4, 3, 0, 0, 0]])), stop=Never(), indels=True)
+    after = step(canvas, logits_for([9, 10, 13, 11, 9, 9], SURE), NOISES[0], decoding, CONTROLS)
+    assert after.best_BL is not None
+    assert after.best_BL[0, :4].tolist() == [9, -1, 13, 11]
+
+
+def test_a_canvas_counts_how_long_the_best_tokens_of_its_editable_positions_stayed_the_same() -> None:
+    canvas = stack([canvas_of("FAN", [1, 2, 3]), canvas_of("AAA", [1, 2, 3])])
+    decoding = Decoding(policy=Scripted(torch.zeros(2, 3).long()), stop=Never())
+    seen = []
+    for predicted in ([7, 8, 9], [6, 8, 9], [7, 8, 9], [7, 8, 10]):
+        canvas = step(canvas, logits_for(predicted, [0.9] * 3).expand(2, 3, VOCAB), NOISES[0], decoding)
+        seen.append(canvas.stable_B.tolist())
+    assert seen == [[0, 0], [1, 0], [2, 0], [0, 0]]
+
+
+def test_a_canvas_counts_the_forwards_that_found_nothing_noisy() -> None:
+    seen, canvas = [], canvas_of("FNA", [1, 2, 3])
+    for actions in ("KKK", "KWK", "KKK", "KKK", "KKR", "KKK"):
+        script_BL = torch.tensor([["KWRID".index(letter) for letter in actions]])
+        decoding = Decoding(policy=Scripted(script_BL), stop=Never())
+        canvas = step(canvas, logits_for([7, 8, 9], [0.9] * 3), NOISES[0], decoding)
+        seen.append(canvas.quiet_B.item())
+    assert seen == [0, 0, 1, 2, 3, 0]
+
+
+def test_a_finished_row_keeps_what_it_remembers() -> None:
+    canvas = replace(canvas_of("AA", [1, 2]), best_BL=torch.tensor([[5, 6]]), stable_B=torch.tensor([3]))
+    canvas = replace(canvas, quiet_B=torch.tensor([4]), done_B=torch.tensor([True]))
+    after = step(canvas, logits_for([7, 8], [0.9] * 2), NOISES[0], Decoding())
+    assert after.best_BL is not None
+    assert (after.best_BL.tolist(), after.stable_B.item(), after.quiet_B.item()) == ([[5, 6]], 3, 4)
+
+
+def test_the_best_tokens_are_emitted_where_asked_and_only_on_a_rows_last_step() -> None:
+    logits_BLV = logits_for([7, 8, 9, 10], [0.6] * 4)
+    script_BL = torch.tensor([[0, 1, 2, 0]])
+    decoding = Decoding(policy=Scripted(script_BL), stop=Never(), temperature=5.0, max_steps=2, emit="best")
+    canvas = canvas_of("FNA>", [1, 2, 3, 4])
+    early = step(canvas, logits_BLV, NOISES[0], decoding)
+    assert letters(early) == "FAN>"
+    final = step(early, logits_BLV, NOISES[0], decoding)
+    assert letters(final) == "FAA>"
+    assert final.tokens_BL[0].tolist() == [1, 8, 9, 4]
+
+
+def test_noise_ahead_is_neither_written_nor_renoised_nor_finished() -> None:
+    after = play("NN>>", [0, 0, 5, 6], [7, 8, 9, 13], "WWWI", max_steps=1)
+    assert letters(after) == "AA>>"
+    assert after.tokens_BL[0].tolist() == [7, 8, 5, 6]
+    assert after.row_tokens(0) == [7, 8]
+    assert letters(play("NN>>", [0, 0, 5, 6], [7, 8, 9, 9], "WKRR", indels=False)) == "AN>>"
+
+
 def test_the_logits_may_cover_only_the_columns_in_use() -> None:
     canvas = canvas_of("FNNA..", [1, 0, 0, 4, 0, 0])
     logits_BLV = logits_for([9, 13, 8, 15, 3, 3], SURE)
