@@ -1,39 +1,35 @@
-"""Loading: a checkpoint folder becomes a denoiser, tensor by tensor, straight into place.
+"""Loading: a checkpoint folder becomes a denoiser, tensor by tensor, straight into place. `writing` is the way back.
 
 Everything that can be wrong is found from config.json and the safetensors headers, before any weight is allocated:
-unknown and missing names, shapes, missing or truncated shards. Then each tensor is copied into the part of our
-parameter that it is, so that peak memory is the model and one tensor. `write_folder` is the way back.
+facts that contradict each other, unknown and missing names, shapes. Then each tensor's bytes are read into the part of
+our parameter that it is, so that peak memory is the model and a few megabytes.
 """
 
-import json
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from redraft.models.architecture import Architecture
 from redraft.models.assemble import FamilyDenoiser, assemble
-from redraft.models.family import Family, ModelFacts, Places
+from redraft.models.family import Family, ModelFacts, Place, Places
+from redraft.models.folders import find_folder
+from redraft.models.headers import Held, read_headers, read_json
 from redraft.models.network import Network
 from redraft.models.registry import find_family
 
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
-SHARD_BYTES = 4 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One tensor of a checkpoint, from a header alone."""
-
-    file: Path
-    shape: tuple[int, ...]
-    dtype: str
+CHUNK = 1 << 22  # numbers read at a time
+SINGLE_PRECISION = ("router.bias",)  # rounded, it would send tokens to other experts; few numbers, so always float32
+MAX_EXPERTS = 1 << 16  # in all layers together; naming the tensors of more takes longer than reading them
+WEIGHTS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+DTYPES = WEIGHTS | {
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2, "I64": torch.int64, "I32": torch.int32,
+    "I16": torch.int16, "I8": torch.int8, "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16,
+    "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +45,23 @@ class Checkpoint:
 
     @property
     def num_parameters(self) -> int:
-        counted = (held.shape for name, held in self.tensors.items() if name in self.places)
-        return sum(int(torch.Size(shape).numel()) for shape in counted)
+        """Numbers of the model, a matrix that serves twice counted once."""
+        parts = {self.places[name]: held.numel for name, held in self.tensors.items() if name in self.places}
+        return sum(parts.values())
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(held.num_bytes for held in self.tensors.values())
 
 
 def inspect(folder: Path) -> Checkpoint:
     """Read config.json and headers, and check that they fit. Raises ValueError naming file, tensor and reason."""
     values = read_json(folder / "config.json")
-    family = find_family(values)
-    try:
-        facts = family.read(values)
-    except ValueError as error:
-        raise ValueError(f"{folder / 'config.json'} ({family.name}): {error}") from None
+    family, facts = _facts(folder / "config.json", values)
     tensors = read_headers(folder)
+    _check_counts(folder, facts, tensors)
     places = family.places(facts.architecture)
+    places |= _doubled(family, facts, tensors)
     _check_names(folder, family, places, tensors)
     checkpoint = Checkpoint(folder, values, family, facts, places, tensors)
     _check_shapes(checkpoint, build(family, facts, "meta", torch.float32))
@@ -70,16 +69,29 @@ def inspect(folder: Path) -> Checkpoint:
 
 
 def load(
-    folder: Path, *, dtype: torch.dtype | None = None, device: str = "cpu", **options: Any
+    folder: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str = "cpu",
+    quantize: str | None = None,
+    **options: Any,
 ) -> tuple[FamilyDenoiser, Checkpoint]:
-    """The denoiser of a checkpoint folder, in evaluation mode and without gradients, and what the folder is.
+    """The denoiser of a checkpoint, in evaluation mode and without gradients, and what its folder is.
 
-    `dtype` None keeps the checkpoint's own; `options` are `assemble`'s (a cache for bidirectional models).
+    folder      a local folder, or a name on the hub
+    dtype       None keeps the checkpoint's own
+    quantize    "int8" or "int4" weights, `quantize.quantize`
+    options     `assemble`'s, such as a cache for bidirectional models
     """
-    checkpoint = inspect(folder)
+    checkpoint = inspect(find_folder(folder))
     network = build(checkpoint.family, checkpoint.facts, device, dtype or stored_dtype(checkpoint))
     fill(network, checkpoint)
-    return assemble(network.eval().requires_grad_(False), checkpoint.facts, **options), checkpoint
+    network.eval().requires_grad_(False)
+    if quantize is not None:
+        from redraft.models.quantize import quantize as quantized
+
+        quantized(network, quantize)
+    return assemble(network, checkpoint.facts, **options), checkpoint
 
 
 def build(family: Family, facts: ModelFacts, device: str, dtype: torch.dtype) -> nn.Module:
@@ -88,88 +100,114 @@ def build(family: Family, facts: ModelFacts, device: str, dtype: torch.dtype) ->
     with torch.device("meta"):
         network: nn.Module = make(facts.architecture)
     network = network.to(dtype)
+    for name, parameter in network.named_parameters():
+        if name.endswith(SINGLE_PRECISION):
+            parameter.data = parameter.data.float()
     return network if device == "meta" else network.to_empty(device=device)
 
 
 @torch.no_grad()
 def fill(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Copy every tensor into its place, one shard open at a time."""
+    """Read every tensor into its place. A second tensor for a place must equal the first."""
     parameters = dict(network.named_parameters())
-    for name, tensor in stream(checkpoint.tensors, checkpoint.places):
-        place = checkpoint.places[name]
-        place.view(parameters[place.parameter]).copy_(tensor)
+    filled: dict[Place, str] = {}
+    for name, place in checkpoint.places.items():
+        part, held = place.view(parameters[place.parameter]), checkpoint.tensors[name]
+        if place not in filled:
+            copy_into(part, held)
+        elif not _equals(part, held):
+            raise ValueError(f"{held.file} holds {name}, which is tied to {filled[place]} and differs from it")
+        filled[place] = name
 
 
-def stream(tensors: dict[str, Held], names: Any) -> Iterator[tuple[str, Tensor]]:
-    """The named tensors, file after file; what was yielded may be dropped before the next."""
-    wanted = [name for name in tensors if name in names]
-    for path in dict.fromkeys(tensors[name].file for name in wanted):
-        with safe_open(path, framework="pt") as file:
-            for name in wanted:
-                if tensors[name].file == path:
-                    yield name, file.get_tensor(name)
+def copy_into(part: Tensor, held: Held) -> None:
+    """Read a tensor's numbers into a part of a parameter, on any device and in any dtype."""
+    for theirs, ours in zip(chunks(held), part.view(-1).split(CHUNK), strict=True):
+        ours.copy_(theirs)
+
+
+def _equals(part: Tensor, held: Held) -> bool:
+    pairs = zip(chunks(held), part.view(-1).split(CHUNK), strict=True)
+    return all(torch.equal(theirs.to(ours), ours) for theirs, ours in pairs)
+
+
+def chunks(held: Held) -> Iterator[Tensor]:
+    """A tensor's numbers, flat, at most CHUNK at a time; the next overwrites the last."""
+    dtype = DTYPES[held.dtype]
+    buffer = torch.empty(min(CHUNK, held.numel), dtype=dtype)
+    left = held.numel
+    with held.file.open("rb") as file:
+        file.seek(held.start)
+        while left:
+            part = buffer[:left]
+            if file.readinto(part.view(torch.uint8).numpy().data) != part.nbytes:
+                raise ValueError(f"{held.file} ends too early")
+            left -= part.numel()
+            yield part
+
+
+def read_tensor(held: Held) -> Tensor:
+    """One whole tensor as it is stored."""
+    tensor = torch.empty(held.shape, dtype=DTYPES[held.dtype])
+    copy_into(tensor, held)
+    return tensor
 
 
 def stored_dtype(checkpoint: Checkpoint) -> torch.dtype:
     """The type most tensors are stored in."""
     kinds = [checkpoint.tensors[name].dtype for name in checkpoint.places]
-    common = max(set(kinds), key=kinds.count)
-    return {"BF16": torch.bfloat16, "F16": torch.float16}.get(common, torch.float32)
+    return DTYPES[max(sorted(set(kinds)), key=kinds.count)]
 
 
-# ------------------------------------------------------------------ headers
+def widest_dtype(checkpoint: Checkpoint) -> torch.dtype:
+    """A type that holds every stored number exactly."""
+    kinds = {DTYPES[checkpoint.tensors[name].dtype] for name in checkpoint.places}
+    widest = kinds.pop()
+    for kind in kinds:
+        widest = torch.promote_types(widest, kind)
+    return widest
 
 
-def read_headers(folder: Path) -> dict[str, Held]:
-    """Every tensor of a folder's safetensors files: one file, or the shards that an index names."""
-    index = folder / INDEX
-    if not index.is_file():
-        return read_header(folder / SINGLE)
-    named = read_json(index).get("weight_map")
-    if not isinstance(named, dict):
-        raise ValueError(f"{index} has no weight_map")
-    shards = sorted(set(named.values()))
-    missing = [name for name in shards if not (folder / name).is_file()]
-    if missing:
-        raise ValueError(f"{folder} lacks {len(missing)} of {len(shards)} shards: {', '.join(missing[:5])}")
-    found = {name: held for shard in shards for name, held in read_header(folder / shard).items()}
-    absent = sorted(named.keys() - found.keys())
-    if absent:
-        raise ValueError(f"{index} names {absent[0]}, which no shard holds")
-    return found
+def tensors_of(network: nn.Module, places: Places) -> dict[str, Tensor]:
+    """The network's weights under the checkpoint's names, each a copy of its own."""
+    parameters = dict(network.named_parameters())
+    return {name: place.view(parameters[place.parameter]).detach().clone() for name, place in places.items()}
 
 
-def read_header(path: Path) -> dict[str, Held]:
-    """The tensors of one file: 8 bytes of length, JSON, then the numbers, all of which must be there."""
-    if not path.is_file():
-        raise ValueError(f"{path} is missing")
-    size = path.stat().st_size
+# ------------------------------------------------------------------ checks
+
+
+def _facts(path: Path, values: dict[str, Any]) -> tuple[Family, ModelFacts]:
+    """A field of the wrong kind may surface as a TypeError in whatever reads it; to the user it is one bad file."""
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > size - 8:
-                raise ValueError(f"its header should have {length} bytes, and the file has {size}")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        if size != 8 + length + end:
-            raise ValueError(f"it should have {8 + length + end} bytes, and has {size}")
-        return {name: Held(path, tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items()}
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is truncated or not a safetensors file: {error}") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises ValueError naming the file."""
-    if not path.is_file():
-        raise ValueError(f"{path} is missing")
+        family = find_family(values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
     try:
-        values = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} is not a JSON object but {type(values).__name__}")
-    return values
+        return family, family.read(values)
+    except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError) as error:
+        raise ValueError(f"{path} ({family.name}): {error}") from None
+
+
+def _check_counts(folder: Path, facts: ModelFacts, tensors: dict[str, Held]) -> None:
+    """What makes even naming the tensors slow where it is wrong: thousands of layers, millions of experts."""
+    layers = getattr(facts.architecture, "layers", ())
+    if not isinstance(layers, tuple):
+        return
+    if len(layers) > len(tensors):
+        raise ValueError(f"{folder / 'config.json'} says {len(layers)} layers; the folder holds {len(tensors)} tensors")
+    experts = sum(layer.experts.num_experts for layer in layers if layer.experts is not None)
+    if experts > MAX_EXPERTS:
+        raise ValueError(f"{folder / 'config.json'} says {experts} experts in all layers, more than {MAX_EXPERTS}")
+
+
+def _doubled(family: Family, facts: ModelFacts, tensors: dict[str, Held]) -> Places:
+    """The head of a tied checkpoint that stores it all the same: a second tensor for the embedding's place."""
+    if not isinstance(facts.architecture, Architecture) or not facts.architecture.tied:
+        return {}
+    untied = family.places(replace(facts.architecture, tied=False))
+    heads = [name for name, place in untied.items() if place.parameter == "head.weight"]
+    return {name: Place("embed.weight") for name in heads if name in tensors}
 
 
 def _check_names(folder: Path, family: Family, places: Places, tensors: dict[str, Held]) -> None:
@@ -182,9 +220,12 @@ def _check_shapes(checkpoint: Checkpoint, network: nn.Module) -> None:
     parameters = dict(network.named_parameters())
     problems = []
     for name, place in checkpoint.places.items():
-        wanted, found = tuple(place.view(parameters[place.parameter]).shape), checkpoint.tensors[name].shape
-        if wanted != found:
-            problems.append(f"{name} is {list(found)}, not {list(wanted)}")
+        held = checkpoint.tensors[name]
+        wanted = tuple(place.view(parameters[place.parameter]).shape)
+        if wanted != held.shape:
+            problems.append(f"{name} is {list(held.shape)}, not {list(wanted)}")
+        elif held.dtype not in WEIGHTS:
+            problems.append(f"{name} is stored as {held.dtype}, not as one of {', '.join(WEIGHTS)}")
     _raise(checkpoint.folder, problems)
 
 
@@ -192,34 +233,3 @@ def _raise(folder: Path, problems: list[str]) -> None:
     if problems:
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
         raise ValueError(f"{folder} does not fit its config.json: {'; '.join(problems[:5])}{more}")
-
-
-# ------------------------------------------------------------------ back
-
-
-def tensors_of(network: nn.Module, places: Places) -> dict[str, Tensor]:
-    """The network's weights under the checkpoint's names, each a copy of its own."""
-    parameters = dict(network.named_parameters())
-    return {name: place.view(parameters[place.parameter]).detach().clone() for name, place in places.items()}
-
-
-def write_tensors(folder: Path, tensors: dict[str, Tensor], shard_bytes: int = SHARD_BYTES) -> None:
-    """One safetensors file, or shards with an index where they are more than `shard_bytes`."""
-    groups: list[dict[str, Tensor]] = [{}]
-    room = shard_bytes
-    for name, tensor in tensors.items():
-        if tensor.nbytes > room and groups[-1]:
-            groups.append({})
-            room = shard_bytes
-        groups[-1][name] = tensor
-        room -= tensor.nbytes
-    if len(groups) == 1:
-        save_file(groups[0], folder / SINGLE, metadata={"format": "pt"})
-        return
-    files = [f"model-{n:05d}-of-{len(groups):05d}.safetensors" for n in range(1, len(groups) + 1)]
-    for file, group in zip(files, groups, strict=True):
-        save_file(group, folder / file, metadata={"format": "pt"})
-    weight_map = {name: file for file, group in zip(files, groups, strict=True) for name in group}
-    total = sum(tensor.nbytes for tensor in tensors.values())
-    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
