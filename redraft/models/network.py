@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from redraft.models.architecture import Architecture, FeedFacts
 from redraft.models.feed import FeedForward
-from redraft.models.transformer import Attend, KeysAndValues, Norm, Sliding, Transformer
+from redraft.models.transformer import Attend, Memory, Norm, Sliding, Transformer
 
 
 class Body(Protocol):
@@ -36,9 +36,9 @@ class Body(Protocol):
         x_BLD: Tensor,
         position_BL: Tensor,
         attend: Attend | Sliding = None,
-        memory: KeysAndValues | None = None,
+        memory: Memory = None,
         *,
-        canvas: bool = False,
+        canvas: bool | Tensor = False,
         time_B: Tensor | None = None,
     ) -> Tensor:
         """Hidden states [B, L, D], ready for `logits`. `time_B` is the noise level, for networks that are told it."""
@@ -103,9 +103,9 @@ class Network(nn.Module):
         x_BLD: Tensor,
         position_BL: Tensor,
         attend: Attend | Sliding = None,
-        memory: KeysAndValues | None = None,
+        memory: Memory = None,
         *,
-        canvas: bool = False,
+        canvas: bool | Tensor = False,
         time_B: Tensor | None = None,
     ) -> Tensor:
         del time_B  # a transformer is not told how noisy its input is

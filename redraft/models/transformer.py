@@ -26,6 +26,17 @@ class KeysAndValues(Protocol):
         ...
 
 
+class Mixer(Protocol):
+    """Attention over spans of many requests packed into one row: it takes the queries too, and keeps what it must."""
+
+    def mix(
+        self, layer: int, query_BHTK: Tensor, key_BGTK: Tensor, value_BGTK: Tensor, facts: AttentionFacts
+    ) -> Tensor:
+        """What every token makes of the tokens that it may see, [B, H, T, K]."""
+        ...
+
+
+Memory = KeysAndValues | Mixer | None
 Attend = Tensor | str | None  # a boolean mask, "causal", or None for full attention
 
 
@@ -62,13 +73,19 @@ class Attention(nn.Module):
         self.query_norm = Norm(width, whole.norm_eps, whole.norm_offset) if facts.qk_norm else None
         self.key_norm = Norm(width, whole.norm_eps, whole.norm_offset) if facts.qk_norm else None
 
-    def forward(self, x_BLD: Tensor, turn: Turn, attend: Attend, memory: KeysAndValues | None) -> Tensor:
+    def forward(self, x_BLD: Tensor, turn: Turn, attend: Attend, memory: Memory) -> Tensor:
         query, key, value = self._heads(x_BLD)
         query, key = rotate(query, *turn), rotate(key, *turn)
-        if memory is not None:
-            key, value = memory.extend(self.layer, key, value)
-        mixed = _attend(query, key, value, attend, self.facts)
+        mixed = self._mixed(query, key, value, attend, memory)
         return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def _mixed(self, query: Tensor, key: Tensor, value: Tensor, attend: Attend, memory: Memory) -> Tensor:
+        if memory is None:
+            return attend_to(query, key, value, attend, self.facts)
+        if hasattr(memory, "mix"):
+            return memory.mix(self.layer, query, key, value, self.facts)
+        key, value = memory.extend(self.layer, key, value)
+        return attend_to(query, key, value, attend, self.facts)
 
     def _heads(self, x_BLD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         heads = self.qkv(x_BLD).unflatten(-1, (-1, self.facts.head_dim)).transpose(1, 2)
@@ -81,7 +98,8 @@ class Attention(nn.Module):
         return self.query_norm(query), self.key_norm(key), value
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: AttentionFacts) -> Tensor:
+def attend_to(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: AttentionFacts) -> Tensor:
+    """Scaled dot-product attention as the facts want it; all arguments [B, heads, tokens, K]."""
     if not (isinstance(attend, (Tensor, str)) or attend is None):
         from torch.nn.attention.flex_attention import flex_attention
 
@@ -139,13 +157,18 @@ class Layer(nn.Module):
         self.scale_canvas = nn.Parameter(torch.ones(1)) if whole.layer_scalar else None
 
     def forward(
-        self, x_BLD: Tensor, turn: Turn, attend: Attend, memory: KeysAndValues | None, canvas: bool = False
+        self, x_BLD: Tensor, turn: Turn, attend: Attend, memory: Memory, canvas: bool | Tensor = False
     ) -> Tensor:
         mixed_BLD = self.attention(self.attention_norm(x_BLD), turn, attend, memory)
         x_BLD = x_BLD + _maybe(self.attention_post_norm, mixed_BLD)
         x_BLD = x_BLD + _maybe(self.feed_post_norm, self._fed(x_BLD))
-        scale = self.scale_canvas if canvas else self.scale_clean
-        return x_BLD if scale is None else x_BLD * scale
+        return x_BLD if self.scale_clean is None else x_BLD * self._scale(canvas)
+
+    def _scale(self, canvas: bool | Tensor) -> Tensor:
+        assert self.scale_clean is not None and self.scale_canvas is not None
+        if isinstance(canvas, Tensor):  # [B, L]: clean tokens and canvases side by side
+            return torch.where(canvas[..., None], self.scale_canvas, self.scale_clean)
+        return self.scale_canvas if canvas else self.scale_clean
 
     def _fed(self, x_BLD: Tensor) -> Tensor:
         if self.experts is None:
@@ -179,8 +202,8 @@ class Transformer(nn.Module):
         x_BLD: Tensor,
         position_BL: Tensor,
         attend: Attend | Sliding = None,
-        memory: KeysAndValues | None = None,
-        canvas: bool = False,
+        memory: Memory = None,
+        canvas: bool | Tensor = False,
     ) -> Tensor:
         turns = [rotary(position_BL) for rotary in self.rotaries]
         masks = attend if isinstance(attend, Sliding) else Sliding(attend, attend)
