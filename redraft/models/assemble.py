@@ -4,6 +4,7 @@ from typing import Any
 
 from redraft.models.base import FamilyDenoiser
 from redraft.models.block_causal import BlockCausalDenoiser
+from redraft.models.causal_context import CausalContextDenoiser
 from redraft.models.family import ModelFacts
 from redraft.models.refreshed import bidirectional
 
@@ -12,6 +13,7 @@ __all__ = ["FamilyDenoiser", "assemble"]
 CONTRACTS: dict[str, Any] = {
     "full": bidirectional,
     "block_causal": BlockCausalDenoiser,
+    "causal_context": CausalContextDenoiser,
 }
 
 

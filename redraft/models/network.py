@@ -92,7 +92,13 @@ class Network(nn.Module):
         return self.facts.vocab_size
 
     def embed_tokens(self, tokens_BL: Tensor) -> Tensor:
-        embedded_BLD = self.embed(tokens_BL)
+        return self._scaled(self.embed(tokens_BL))
+
+    def embed_mean(self, probs_BLV: Tensor) -> Tensor:
+        """The mean embedding [B, L, D] of tokens with the given probabilities."""
+        return self._scaled(probs_BLV.to(self.dtype) @ self.embed.weight)
+
+    def _scaled(self, embedded_BLD: Tensor) -> Tensor:
         if self.facts.embed_scale == 1:
             return embedded_BLD
         # Gemma rounds the scale to the weights' type, and so must everybody who wants its numbers.
