@@ -70,7 +70,7 @@ def left_to_right(
     ended = [False] * rows
     for number in range(max_tokens):
         logits_BV, context = model.next_logits(last_BL, context)
-        last_BL = _pick(_text_only(model, logits_BV), temperature, seed_B, number)[:, None]
+        last_BL = pick(model, logits_BV, temperature, seed_B, number)[:, None]
         for row, token in enumerate(last_BL[:, 0].tolist()):
             if not ended[row]:
                 tokens[row].append(token)
@@ -104,7 +104,7 @@ def speculate(
     tokens: list[int] = []
     seed_B = torch.tensor([seed], device=last.device)
     logits_BV, context = model.next_logits(last, context)
-    pending = _pick(_text_only(model, logits_BV), temperature, seed_B, 0)
+    pending = pick(model, logits_BV, temperature, seed_B, 0)
     forwards = 0
     while True:
         # `pending` is decided but not yet encoded: the draft goes on behind it.
@@ -159,14 +159,16 @@ def _verify(
     return int(kept_B), next_B
 
 
-def _pick(logits_BV: Tensor, temperature: float, seed_B: Tensor, number: int) -> Tensor:
+def pick(model: Any, logits_BV: Tensor, temperature: float, seed_B: Tensor, number: int) -> Tensor:
+    """Draw number `number` of every row's next token [B]; the model's controls are never drawn."""
+    logits_BV = _text_only(model, logits_BV)
     if temperature == 0:
         return logits_BV.argmax(-1)
     u_BL = uniform(seed_B, torch.full_like(seed_B, number), 1, Stream.TOKEN)
     return draw((logits_BV.double() / temperature).softmax(-1)[:, None], u_BL)[:, 0]
 
 
-def _text_only(model: Causal, logits: Tensor) -> Tensor:
+def _text_only(model: Any, logits: Tensor) -> Tensor:
     """Controls are for canvases; running text never holds them."""
     return logits if model.controls is None else forbid(logits, model.controls.ids)
 

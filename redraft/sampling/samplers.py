@@ -54,6 +54,19 @@ def advance(
     return step(canvas, logits_BLV, denoiser.corruption, decoding, denoiser.controls, limit_B)
 
 
+def moved(denoiser: Denoiser, canvas: Canvas, logits_BLV: Tensor, decoding: Decoding, limit_B: Tensor) -> Canvas:
+    """`advance`, with room for every insertion that the decoding allows and no more width than rows need after it."""
+    if not decoding.indels:
+        return advance(denoiser, canvas, logits_BLV, decoding)
+    canvas = advance(denoiser, _widened(canvas, limit_B, denoiser), logits_BLV, decoding, limit_B)
+    return _narrow(canvas, canvas.present_BL)
+
+
+def first_limit(canvas: Canvas) -> Tensor:
+    """The most tokens [B] that insertions may make of a canvas: twice what its rows hold at first, and 64."""
+    return 2 * canvas.present_BL.sum(-1) + 64
+
+
 def denoise(denoiser: Denoiser, canvas: Canvas, context: Any, decoding: Decoding) -> Generator[Canvas, None, Canvas]:
     """Yield the canvas after every step until every row is done; return the last.
 
@@ -61,15 +74,10 @@ def denoise(denoiser: Denoiser, canvas: Canvas, context: Any, decoding: Decoding
     between steps so that no insertion is dropped for want of slack, until a row holds twice its first length and 64.
     The decoding's wrappers are not applied here: pass `shape(denoiser, decoding)` and a context that it encoded.
     """
-    limit_B = 2 * canvas.present_BL.sum(-1) + 64
+    limit_B = first_limit(canvas)
     while not bool(canvas.done_B.all()):
-        narrow = crop(canvas)
-        logits_BLV = denoiser.denoise(narrow, context)
-        if decoding.indels:
-            canvas = advance(denoiser, _widened(canvas, limit_B, denoiser), logits_BLV, decoding, limit_B)
-            canvas = _narrow(canvas, canvas.present_BL)
-        else:
-            canvas = advance(denoiser, canvas, logits_BLV, decoding)
+        logits_BLV = denoiser.denoise(crop(canvas), context)
+        canvas = moved(denoiser, canvas, logits_BLV, decoding, limit_B)
         yield canvas
     return canvas
 
