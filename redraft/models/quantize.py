@@ -83,9 +83,10 @@ def _convert(owner: nn.Module, field: str, turn: Callable[[Tensor], nn.Parameter
         new: Any = turn(weight.data)
     else:
         turned = [turn(matrix) for matrix in weight.data]
-        new = None if None in turned else Stack(turned)
+        new = None if any(matrix is None for matrix in turned) else Stack(turned)
     if new is None:
         return 0
+    delattr(owner, field)
     setattr(owner, field, new)
     return int(weight.numel())
 
