@@ -59,6 +59,10 @@ class Layout:
         columns = self.columns(block)
         return [range(start, min(start + self.part, columns)) for start in range(0, columns, self.part)]
 
+    def extend(self, text: list[int], fresh: list[int], stop_ids: tuple[int, ...]) -> list[int]:
+        """A row's text with what a finished block adds to it."""
+        return text + until_stop(fresh[: self.max_tokens - len(text)], stop_ids)
+
 
 def layout(denoiser: Denoiser, max_tokens: int, block_length: int) -> Layout:
     """The layout that a denoiser asks for. Raises ValueError where `block_length` does not divide its blocks."""

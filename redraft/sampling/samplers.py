@@ -18,7 +18,7 @@ from redraft.core.canvas import Canvas, Status, make_canvas, stack
 from redraft.core.corruption import Corruption, corrupt
 from redraft.core.denoiser import Denoiser, Noise, SelfConditioned
 from redraft.core.rng import Stream, uniform
-from redraft.sampling.blocks import Rows, as_lists, check_fits, closed, layout, left_padded, opened, until_stop
+from redraft.sampling.blocks import Layout, Rows, as_lists, check_fits, closed, layout, left_padded, opened
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.step import step
 from redraft.sampling.stops import AfterStopToken
@@ -59,7 +59,7 @@ def moved(denoiser: Denoiser, canvas: Canvas, logits_BLV: Tensor, decoding: Deco
     if not decoding.indels:
         return advance(denoiser, canvas, logits_BLV, decoding)
     canvas = advance(denoiser, _widened(canvas, limit_B, denoiser), logits_BLV, decoding, limit_B)
-    return _narrow(canvas, canvas.present_BL)
+    return kept(canvas)
 
 
 def first_limit(canvas: Canvas) -> Tensor:
@@ -112,12 +112,24 @@ def sample(
     if stop_ids and not whole_blocks:
         decoding = replace(decoding, stop=decoding.stop | AfterStopToken(stop_ids))
     plan = layout(denoiser, max_tokens, block_length)
-    device = _device(denoiser, prompt)
-    prompts = _prompts(prompt, rows)
+    device, prompts = _device(denoiser, prompt), _prompts(prompt, rows)
     seed_B = _seeds(seed, len(prompts), device)
     context = _encode(denoiser, [row[: plan.split(row)] for row in prompts], context, device)
     known = [row[plan.split(row) :] for row in prompts]
-    texts: list[list[int]] = [[] for _ in prompts]
+    yield from _blocks(denoiser, decoding, plan, context, known, seed_B, stop_ids)
+
+
+def _blocks(
+    denoiser: Denoiser,
+    decoding: Decoding,
+    plan: Layout,
+    context: Any,
+    known: list[list[int]],
+    seed_B: Tensor,
+    stop_ids: tuple[int, ...],
+) -> Iterator[Frame]:
+    """One block after another until every row has ended; `known` is what of each prompt no block holds yet."""
+    texts: list[list[int]] = [[] for _ in known]
     ended_B = torch.zeros_like(seed_B, dtype=torch.bool)
     num_steps = 0
     for block in range(max(plan.num_blocks(len(row)) for row in known)):
@@ -127,9 +139,11 @@ def sample(
         for draft, last in _decide(denoiser, canvas, context, decoding, parts, seed_B, number):
             canvas, num_steps = draft, num_steps + 1
             if last:
-                texts = [_extended(text, canvas, row, known, stop_ids, max_tokens) for row, text in enumerate(texts)]
+                texts = [
+                    plan.extend(text, canvas.row_tokens(b)[len(known[b]) :], stop_ids) for b, text in enumerate(texts)
+                ]
             yield Frame(texts, canvas, block, num_steps, [len(row) for row in known])
-        ended = [len(text) == max_tokens or text[-1] in stop_ids for text in texts]
+        ended = [len(text) == plan.max_tokens or text[-1] in stop_ids for text in texts]
         if all(ended):
             return
         ended_B = torch.tensor(ended, device=ended_B.device)
@@ -154,14 +168,6 @@ def _decide(
             canvas = draft
             left_BL = canvas.status_BL[:, columns.stop : parts[-1].stop] == Status.AHEAD
             yield canvas, bool(canvas.done_B.all() & ~left_BL.any())
-
-
-def _extended(
-    text: list[int], canvas: Canvas, row: int, known: list[list[int]], stop_ids: tuple[int, ...], max_tokens: int
-) -> list[int]:
-    """A row's text with what its finished block adds to it."""
-    fresh = canvas.row_tokens(row)[len(known[row]) :]
-    return text + until_stop(fresh[: max_tokens - len(text)], stop_ids)
 
 
 def _encode(denoiser: Denoiser, prompts: list[list[int]], context: Any, device: torch.device | None) -> Any:
@@ -258,6 +264,11 @@ def block_seed(seed_B: Tensor, block: int) -> Tensor:
 def crop(canvas: Canvas) -> Canvas:
     """The canvas without the last columns that are EMPTY in every unfinished row. A host sync."""
     return _narrow(canvas, canvas.present_BL & ~canvas.done_B[:, None])
+
+
+def kept(canvas: Canvas) -> Canvas:
+    """The canvas without the last columns that are EMPTY in every row. A host sync."""
+    return _narrow(canvas, canvas.present_BL)
 
 
 def _narrow(canvas: Canvas, used_BL: Tensor) -> Canvas:

@@ -13,10 +13,22 @@ from redraft.core.corruption import Absorbing, Uniform
 from redraft.core.denoiser import Noise
 from redraft.core.rng import Stream, uniform
 from redraft.sampling.decoding import Decoding, LinearTemperature
-from redraft.sampling.policies import Correct, EntropyBound, Policy, Threshold, TopK
+from redraft.sampling.policies import (
+    Budgeted,
+    Correct,
+    EntropyBound,
+    Factor,
+    LeftToRight,
+    LinearGrid,
+    Policy,
+    Staged,
+    Threshold,
+    TopK,
+    UniformAncestral,
+)
 from redraft.sampling.prediction import Prediction, predict
 from redraft.sampling.step import step
-from redraft.sampling.stops import AfterStopToken, AllAccepted, Settled, Stop
+from redraft.sampling.stops import AfterStopToken, AllAccepted, Settled, StableAndConfident, Stop
 from tests.sampling.toy import MASK, VOCAB, canvas_of, letters, logits_for
 
 CONTROLS = Controls(delete_id=15, insert_ids=(13, 14))
@@ -396,3 +408,14 @@ def test_step_never_waits_for_the_device() -> None:
                 policy=policy, stop=AllAccepted() | AfterStopToken((2,)), indels=True, temperature=LinearTemperature()
             )
             assert step(meta, logits_BLV, noise, decoding, CONTROLS).tokens_BL.shape == (2, 5)
+    stops = StableAndConfident(patience=2) | Settled(max_quiet=1)
+    for policy in (
+        Budgeted(num_steps=4),
+        EntropyBound(by="confidence"),
+        Factor(last_rank=True),
+        LinearGrid(4),
+        Staged(LeftToRight(num_steps=2), TopK(count=1)),
+        UniformAncestral(4, 9),
+    ):
+        decoding = Decoding(policy=policy, stop=stops, unsure_ids=(1,), emit="best")
+        assert step(meta, logits_BLV, NOISES[0], decoding).quiet_B.shape == (2,)
