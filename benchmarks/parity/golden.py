@@ -72,14 +72,19 @@ class Verdict:
 
 Arrays = dict[str, Callable[[Golden], Check]]
 Cases = dict[str, Callable[[Golden, Case], Check | list[Check]]]
+Others = Callable[[Golden], Iterator[tuple[str, list[Check]]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one family's arrays and cases are computed: the ARRAYS and CASES of a file beside this one."""
+    """How one family's arrays and cases are computed: the ARRAYS and CASES of a file beside this one.
+
+    Its `others`, where it has them, are named checks of what else a folder may hold: single decisions of a sampler.
+    """
 
     arrays: Arrays = field(default_factory=dict)
     cases: Cases = field(default_factory=dict)
+    others: Others | None = None
 
 
 def read_golden(folder: Path) -> Golden:
@@ -116,7 +121,7 @@ def recipe_of(golden: Golden) -> Recipe:
         module = importlib.import_module(f"benchmarks.parity.{name}")
     except ModuleNotFoundError:
         raise ValueError(f"{golden.folder}: nothing says how to compare the family {name!r}") from None
-    return Recipe(module.ARRAYS, getattr(module, "CASES", {}))
+    return Recipe(module.ARRAYS, getattr(module, "CASES", {}), getattr(module, "others", None))
 
 
 @torch.inference_mode()
@@ -133,6 +138,8 @@ def verdicts(golden: Golden) -> Iterator[Verdict]:
             continue
         found = recipe.cases[case.name](golden, case)
         yield judge(name, found if isinstance(found, list) else [found])
+    if recipe.others is not None:
+        yield from (judge(name, checks) for name, checks in recipe.others(golden))
 
 
 def judge(name: str, checks: list[Check]) -> Verdict:
