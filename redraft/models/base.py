@@ -13,7 +13,9 @@ from redraft.core.canvas import Canvas, Controls, Status
 from redraft.core.corruption import Absorbing, Uniform
 from redraft.core.denoiser import Noise
 from redraft.models.family import ModelFacts
-from redraft.models.network import Body
+from redraft.models.network import Body, Network
+from redraft.models.spans import Packed, Span
+from redraft.models.transformer import Attend, Sliding
 
 
 class FamilyDenoiser:
@@ -44,6 +46,53 @@ class FamilyDenoiser:
         if self.facts.mask_id is not None:
             logits_BLV[..., self.facts.mask_id] = -torch.inf
         return logits_BLV
+
+    # ------------------------------------------------------------------ spans of many requests in one row
+
+    keeps_keys = True  # clean tokens' keys and values are exact, so a store may keep them
+
+    @property
+    def packs(self) -> bool:
+        """Whether `span_of` and `run` work: for a `Network`, whose rows know nothing of each other."""
+        return isinstance(self.network, Network)
+
+    @property
+    def needs_last(self) -> bool:
+        """Whether a canvas wants the state of the token in front of it."""
+        return self.facts.shifted and self.keeps_keys
+
+    def span_of(self, tokens_L: Tensor, start: int, canvas: Canvas | None, before: list[int]) -> Span:
+        """The span of clean tokens behind `start` kept ones, or of a canvas of one row, all of it present.
+
+        `before` is the clean text itself, for contracts that keep nothing.
+        """
+        position_L = torch.arange(start, start + len(tokens_L), device=tokens_L.device)
+        attend = self.seen(start, len(tokens_L), canvas)
+        return Span(self.network.embed_tokens(tokens_L[None])[0], position_L, attend, canvas is not None)
+
+    def seen(self, start: int, length: int, canvas: Canvas | None) -> Attend | Sliding:
+        """Whom a span's tokens see, of `start` kept columns and their own. By default all, in a canvas."""
+        raise NotImplementedError
+
+    def run(self, spans: list[Span], memory: Packed) -> Tensor:
+        """States [T, D] of packed spans, in one pass."""
+        embedded_1TD = torch.cat([span.embedded_LD for span in spans])[None]
+        position_1T = torch.cat([span.position_L for span in spans])[None]
+        canvas_1T = torch.cat([span.position_L.new_full((len(span),), span.canvas).bool() for span in spans])[None]
+        return self.network.hidden(embedded_1TD, position_1T, None, memory, canvas=canvas_1T)[0]
+
+    def scored(self, states_LD: Tensor, canvas: Canvas, last_1D: Tensor | None) -> Tensor:
+        """The states that score a canvas' first columns [n, D], as many as `denoise` scores."""
+        start = len(states_LD) - canvas.length
+        states_LD = aligned(states_LD[None], last_1D, self.facts.shifted)[0]
+        return states_LD[start : start + self._columns(canvas)]
+
+    def text_logits(self, states: Tensor) -> Tensor:
+        """float32 scores [n, V] of states, nothing of them noise."""
+        logits = self.network.logits(states)
+        if self.facts.mask_id is not None:
+            logits[..., self.facts.mask_id] = -torch.inf
+        return logits
 
     def _columns(self, canvas: Canvas) -> int:
         """Up to the last column that a policy may decide. The vocabulary is wide: a host sync costs less."""

@@ -13,7 +13,8 @@ from torch import Tensor
 from redraft.core.canvas import Canvas
 from redraft.models.base import FamilyDenoiser, aligned, keys_only, places_in_text
 from redraft.models.context import TokenContext, check_encode, check_room, held_columns
-from redraft.models.transformer import KeysAndValues
+from redraft.models.spans import Span
+from redraft.models.transformer import Attend, KeysAndValues
 
 
 class View(NamedTuple):
@@ -29,6 +30,14 @@ class BidirectionalDenoiser(FamilyDenoiser):
     """Runs context, canvas and the noise ahead of it together at every forward."""
 
     looks_ahead = True
+    keeps_keys = False
+
+    def span_of(self, tokens_L: Tensor, start: int, canvas: Canvas | None, before: list[int]) -> Span:
+        tokens_T = torch.cat([torch.tensor(before, dtype=torch.long, device=tokens_L.device), tokens_L])
+        return super().span_of(tokens_T, 0, canvas, [])
+
+    def seen(self, start: int, length: int, canvas: Canvas | None) -> Attend:
+        return None
 
     def encode(
         self, tokens_BL: Tensor, context: TokenContext | None = None, pad_B: Tensor | None = None

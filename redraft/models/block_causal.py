@@ -13,15 +13,19 @@ from redraft.models.base import FamilyDenoiser, aligned, keys_only
 from redraft.models.context import KVContext, Reading, Writing, check_encode, check_room, held_columns, own_column
 from redraft.models.family import ModelFacts
 from redraft.models.network import Body
+from redraft.models.transformer import Attend
 
 
 class BlockCausalDenoiser(FamilyDenoiser):
     """Blocks of `block_length` tokens, counted from the first token of a text; padding on the left is not counted."""
 
-    def __init__(self, network: Body, facts: ModelFacts) -> None:
+    def __init__(self, network: Body, facts: ModelFacts, block_length: int | None = None) -> None:
+        """`block_length` is for weights that were trained for another than their configuration says, or for several."""
         super().__init__(network, facts)
-        assert facts.block_length is not None
-        self.block_length: int = facts.block_length
+        length = facts.block_length if block_length is None else block_length
+        if length is None or length < 1:
+            raise ValueError(f"{block_length=} must be at least 1")
+        self.block_length: int = length
 
     def encode(self, tokens_BL: Tensor, context: KVContext | None = None, pad_B: Tensor | None = None) -> KVContext:
         """Read whole clean blocks. Raises ValueError where a row's tokens are not whole blocks."""
@@ -39,8 +43,7 @@ class BlockCausalDenoiser(FamilyDenoiser):
         The tokens may hold noise, as a likelihood's last block does; a context that did is not for `denoise`.
         """
         hidden_BLD, after = self._read(tokens_BL, context, pad_B)
-        before_BD = None if context is None else context.last_BD
-        return self.network.logits(aligned(hidden_BLD, before_BD, self.facts.shifted)), after
+        return self.network.logits(self._aligned(hidden_BLD, context, after.pad_B)), after
 
     def scores(self, canvas: Canvas, context: KVContext | None = None, columns: int | None = None) -> Tensor:
         self._check(canvas, context)
@@ -51,8 +54,28 @@ class BlockCausalDenoiser(FamilyDenoiser):
         position_BL = self._positions(start, canvas.length, len(canvas), None if context is None else context.pad_B)
         embedded_BLD = self.network.embed_tokens(canvas.tokens_BL)
         hidden_BLD = self.network.hidden(embedded_BLD, position_BL, attend, memory, canvas=True)
-        hidden_BLD = aligned(hidden_BLD, None if context is None else context.last_BD, self.facts.shifted)
+        hidden_BLD = self._aligned(hidden_BLD, context, None if context is None else context.pad_B)
         return self.network.logits(hidden_BLD[:, :columns])
+
+    def _aligned(self, hidden_BLD: Tensor, context: KVContext | None, pad_B: Tensor | None) -> Tensor:
+        """States that score their own position. Nothing stands before a row's first token, so it scores itself."""
+        if not self.facts.shifted:
+            return hidden_BLD
+        start = 0 if context is None else context.length
+        before_BD = None if context is None else context.last_BD
+        if start and before_BD is None:
+            raise ValueError(f"this context of {start} tokens was cut; logits shifted by one need its last state")
+        moved_BLD = aligned(hidden_BLD, before_BD, shifted=True)
+        if pad_B is None:
+            return moved_BLD
+        column_L = torch.arange(start, start + hidden_BLD.shape[1], device=hidden_BLD.device)
+        first_BL = column_L == pad_B[:, None]
+        return torch.where(first_BL[..., None], hidden_BLD, moved_BLD)
+
+    def seen(self, start: int, length: int, canvas: Canvas | None) -> Attend:
+        if canvas is not None or length <= self.block_length:
+            return None
+        return self._blocks(start, length, 1, None)[0, 0]
 
     def _check(self, canvas: Canvas, context: KVContext | None) -> None:
         check_room(context, len(canvas), canvas.length, self.network.max_positions)

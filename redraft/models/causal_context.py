@@ -6,6 +6,8 @@ tokens, itself included, and a canvas the last `window - 1` of its context besid
 Shapes: B rows, L positions, S context tokens, T = S + L, D model, V vocabulary.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from redraft.models.base import FamilyDenoiser, keys_only, places_in_text
 from redraft.models.context import KVContext, Writing, check_encode, check_room, held_columns, own_column
 from redraft.models.family import ModelFacts
 from redraft.models.network import Network
+from redraft.models.spans import Span
 from redraft.models.transformer import Attend, Sliding
 
 
@@ -74,6 +77,18 @@ class CausalContextDenoiser(FamilyDenoiser):
         """The mean embedding of a prediction."""
         return self.network.embed_mean(logits_BLV.softmax(-1, dtype=torch.float32))
 
+    def span_of(self, tokens_L: Tensor, start: int, canvas: Canvas | None, before: list[int]) -> Span:
+        span = super().span_of(tokens_L, start, canvas, before)
+        return span if canvas is None else replace(span, embedded_LD=self.embed_canvas(canvas)[0])
+
+    def seen(self, start: int, length: int, canvas: Canvas | None) -> Sliding:
+        if canvas is None:
+            held_1T = torch.ones(1, start + length, dtype=torch.bool, device=self.device)
+            return Sliding(*(_one_row(mask) for mask in self._behind(held_1T, start, padded=False)))
+        near = _near(start, self.window)
+        column_T = torch.arange(start + length, device=self.device)
+        return Sliding(None, None if near == 0 else (column_T >= near).expand(length, -1))
+
     def _columns(self, canvas: Canvas) -> int:
         """All: what a fixed token's column predicts is remembered too, so a neighbour must not decide whether it is."""
         return canvas.length
@@ -111,6 +126,10 @@ def _causal(held_BT: Tensor, start: int, window: int | None, *, padded: bool) ->
     if not padded:
         return seen_LT[None, None]
     return own_column(seen_LT & held_BT[:, None], start)[:, None]
+
+
+def _one_row(mask: Attend) -> Attend:
+    return mask[0, 0] if isinstance(mask, Tensor) else mask
 
 
 def _one_window(windows: list[int | None]) -> int | None:

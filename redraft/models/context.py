@@ -159,11 +159,15 @@ def check_encode(
 
 def check_room(context: TokenContext | KVContext | None, rows: int, length: int, max_positions: int) -> None:
     """Raise ValueError unless `length` more positions of `rows` rows fit behind a context."""
-    end = length if context is None else context.length + length
-    if end > max_positions:
-        raise ValueError(f"{end} positions are more than the model's context of {max_positions}")
+    check_length(length if context is None else context.length + length, max_positions)
     if context is not None and context.rows != rows:
         raise ValueError(f"{rows} rows do not fit a context of {context.rows} rows")
+
+
+def check_length(positions: int, max_positions: int) -> None:
+    """Raise ValueError unless so many positions fit the model."""
+    if positions > max_positions:
+        raise ValueError(f"{positions} positions are more than the model's context of {max_positions}")
 
 
 def held_columns(context: TokenContext | KVContext | None, rows: int, device: torch.device) -> Tensor:

@@ -19,7 +19,8 @@ from redraft.core.attention import Facts
 from redraft.core.canvas import Canvas, Controls, Status
 from redraft.core.corruption import Absorbing
 from redraft.models.config import ModelConfig
-from redraft.models.context import KVContext, Reading, Writing, check_encode, check_room
+from redraft.models.context import KVContext, Reading, Writing, check_encode, check_length, check_room
+from redraft.models.spans import Packed, Span, encode_mask
 from redraft.models.transformer import Attend, Transformer
 
 
@@ -154,16 +155,49 @@ class ThreeModeModel(nn.Module):
         start = 0 if context is None else context.length
         pad_B = None if context is None else context.pad_B
         check_room(context, len(canvas), canvas.length, self.config.max_position_embeddings)
-        embedded = self.embed(canvas.tokens_BL) + self.canvas_marker
-        if self.memory_proj is not None and canvas.memory_BLD is not None:
-            embedded = embedded + self.memory_proj(canvas.memory_BLD.to(embedded.dtype))
+        embedded = self._embed_canvas(canvas)
         position_BL = self._positions(start, canvas.length, len(canvas), pad_B)
         memory = None if context is None else Reading(context)
         return cast(Tensor, self.transformer(embedded, position_BL, _visible(canvas, start, pad_B), memory))
 
+    def _embed_canvas(self, canvas: Canvas) -> Tensor:
+        embedded = self.embed(canvas.tokens_BL) + self.canvas_marker
+        if self.memory_proj is not None and canvas.memory_BLD is not None:
+            embedded = embedded + self.memory_proj(canvas.memory_BLD.to(embedded.dtype))
+        return embedded
+
     def remember(self, logits_BLV: Tensor) -> Tensor:
         """Self-conditioning (arXiv:2208.04202): the mean embedding of the prediction, [B, L, D]."""
         return logits_BLV.softmax(-1).to(self.dtype) @ self.embed.weight
+
+    # ------------------------------------------------------------------ spans of many requests in one row
+
+    packs = True
+    keeps_keys = True
+    needs_last = False
+
+    def span_of(self, tokens_L: Tensor, start: int, canvas: Canvas | None, before: list[int]) -> Span:
+        """The span of clean tokens behind `start` kept ones, or of a canvas of one row, all of it present."""
+        check_length(start + len(tokens_L), self.config.max_position_embeddings)
+        position_L = torch.arange(start, start + len(tokens_L), device=self.device)
+        if canvas is None:
+            attend = encode_mask(start, len(tokens_L), self.device)
+            return Span(self.embed(tokens_L), position_L, attend, canvas=False)
+        return Span(self._embed_canvas(canvas)[0], position_L, None, canvas=True)
+
+    def run(self, spans: list[Span], memory: Packed) -> Tensor:
+        """States [T, D] of packed spans, in one pass."""
+        embedded_1TD = torch.cat([span.embedded_LD for span in spans])[None]
+        position_1T = torch.cat([span.position_L for span in spans])[None]
+        return cast(Tensor, self.transformer(embedded_1TD, position_1T, None, memory))[0]
+
+    def scored(self, states_LD: Tensor, canvas: Canvas, last_1D: Tensor | None) -> Tensor:
+        """All of them: a fixed token may ask for an insertion before it."""
+        return states_LD
+
+    def text_logits(self, states: Tensor) -> Tensor:
+        """Scores [n, V] of states."""
+        return self.head(states)
 
     # ------------------------------------------------------------------ training
 

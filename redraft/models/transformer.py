@@ -165,7 +165,8 @@ class Layer(nn.Module):
         return x_BLD if self.scale_clean is None else x_BLD * self._scale(canvas)
 
     def _scale(self, canvas: bool | Tensor) -> Tensor:
-        assert self.scale_clean is not None and self.scale_canvas is not None
+        assert self.scale_clean is not None
+        assert self.scale_canvas is not None
         if isinstance(canvas, Tensor):  # [B, L]: clean tokens and canvases side by side
             return torch.where(canvas[..., None], self.scale_canvas, self.scale_clean)
         return self.scale_canvas if canvas else self.scale_clean

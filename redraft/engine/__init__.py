@@ -1,0 +1,1 @@
+"""Engine: many requests, one forward per tick. Continuous batching over canvases."""

@@ -1,0 +1,175 @@
+"""Programs: what one request wants done, one command after another, for one row.
+
+A program is a generator of commands: encode these tokens, denoise this canvas until it is done, draw the next token.
+It is what a sampler does for one row, said step by step, so that an engine can carry out the commands of many programs
+in shared forwards. Knows layouts of text. Refuses to know pages, batches and neighbours.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from redraft.core.canvas import Canvas, Status
+from redraft.core.denoiser import Noise
+from redraft.sampling import blocks, samplers
+from redraft.sampling.decoding import Decoding
+from redraft.sampling.stops import AfterStopToken
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """Put clean tokens behind the context. Answered by nothing."""
+
+    tokens: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Denoise a canvas of one row. Answered by the canvas, done. `known` columns at its front are the prompt's."""
+
+    canvas: Canvas
+    decoding: Decoding
+    known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Draw the token that follows the context: draw number `number` of `seed`. Answered by its id."""
+
+    temperature: float
+    seed: int
+    number: int
+
+
+Command = Encode | Decide | Next
+Program = Generator[Command, Any, None]
+
+
+@dataclass(slots=True)
+class Output:
+    """What a program has made so far: committed tokens, or the canvas it ended with."""
+
+    tokens: list[int] = field(default_factory=list)
+    finish: str | None = None  # "stop" or "length", once finished
+    canvas: Canvas | None = None
+
+
+Writer = Callable[[Any, Output], Program]  # (denoiser, output) -> program
+
+
+def generate(
+    prompt: list[int],
+    decoding: Decoding,
+    *,
+    max_tokens: int,
+    block_length: int,
+    seed: int = 0,
+    stop_ids: tuple[int, ...] = (),
+    whole_blocks: bool = False,
+) -> Writer:
+    """`samplers.sample` for one row."""
+    if decoding.indels:
+        raise ValueError(f"{decoding.indels=}: blocks have a fixed length; length changes are for infill and edit")
+    if stop_ids and not whole_blocks:
+        decoding = replace(decoding, stop=decoding.stop | AfterStopToken(stop_ids))
+
+    def program(denoiser: Any, out: Output) -> Program:
+        plan = blocks.layout(denoiser, max_tokens, block_length)
+        known = prompt[plan.split(prompt) :]
+        if len(known) < len(prompt):
+            yield Encode(prompt[: len(prompt) - len(known)])
+        for block in range(plan.num_blocks(len(known))):
+            canvas = _opened(plan, block, known, denoiser.corruption, seed)
+            for number, columns in enumerate(plan.parts(block), block * len(plan.parts(block))):
+                canvas = blocks.opened(canvas, columns, _seed(seed, number))
+                if not bool(canvas.done_B):
+                    canvas = yield Decide(canvas, decoding, len(known))
+            fresh = canvas.row_tokens(0)[len(known) :]
+            out.tokens += blocks.until_stop(fresh[: max_tokens - len(out.tokens)], stop_ids)
+            if len(out.tokens) == max_tokens or out.tokens[-1] in stop_ids:
+                break
+            yield Encode(canvas.tokens_BL[0, : plan.block].tolist())
+            known = []
+        out.finish = "stop" if out.tokens and out.tokens[-1] in stop_ids else "length"
+
+    return program
+
+
+def autoregress(
+    prompt: list[int], *, max_tokens: int, temperature: float = 0.0, seed: int = 0, stop_ids: tuple[int, ...] = ()
+) -> Writer:
+    """`autoregressive.left_to_right` for one row. The prompt holds at least one token."""
+    if not prompt:
+        raise ValueError("left to right needs at least one token to start from")
+
+    def program(denoiser: Any, out: Output) -> Program:
+        last = prompt
+        while len(out.tokens) < max_tokens:
+            yield Encode(last)
+            token = yield Next(temperature, seed, len(out.tokens))
+            out.tokens.append(token)
+            if token in stop_ids:
+                out.finish = "stop"
+                return
+            last = [token]
+        out.finish = "length"
+
+    return program
+
+
+def infill(
+    prefix: list[int], suffix: list[int], decoding: Decoding, *, gap: int, seed: int = 0, context: tuple[int, ...] = ()
+) -> Writer:
+    """`samplers.infill` for one row, behind a context of clean tokens."""
+
+    def program(denoiser: Any, out: Output) -> Program:
+        if context:
+            yield Encode(list(context))
+        start = next(iter(samplers.infill(denoiser, [prefix], [suffix], decoding, gap=gap, seed=seed)))
+        yield from _one_canvas(start, decoding, out)
+
+    return program
+
+
+def edit(
+    tokens: list[int],
+    decoding: Decoding,
+    *,
+    editable: list[bool] | None = None,
+    strength: float = 0.0,
+    seed: int = 0,
+    context: tuple[int, ...] = (),
+) -> Writer:
+    """`samplers.edit` for one row, behind a context of clean tokens."""
+
+    def program(denoiser: Any, out: Output) -> Program:
+        if context:
+            yield Encode(list(context))
+        free = None if editable is None else [editable]
+        steps = samplers.edit(denoiser, [tokens], decoding, editable=free, strength=strength, seed=seed)
+        yield from _one_canvas(next(iter(steps)), decoding, out)
+
+    return program
+
+
+def _one_canvas(start: Canvas, decoding: Decoding, out: Output) -> Program:
+    canvas = start if bool(start.done_B) else (yield Decide(start, decoding))
+    out.canvas, out.tokens, out.finish = canvas, canvas.row_tokens(0), "stop"
+
+
+def _opened(plan: blocks.Layout, block: int, known: list[int], noise: Noise, seed: int) -> Canvas:
+    number = block * len(plan.parts(block))
+    return blocks.closed(plan.width(block), [known], noise, _seed(seed, number), torch.zeros(1, dtype=torch.bool))
+
+
+def _seed(seed: int, number: int) -> torch.Tensor:
+    return samplers.block_seed(torch.tensor([seed]), number)
+
+
+def draft_of(canvas: Canvas, known: int) -> tuple[list[int], list[int]]:
+    """Tokens and statuses of the text at work, the prompt's end and noise AHEAD left out."""
+    tokens, statuses = canvas.tokens_BL[0].tolist()[known:], canvas.status_BL[0].tolist()[known:]
+    held = [(t, s) for t, s in zip(tokens, statuses, strict=True) if s not in (Status.EMPTY, Status.AHEAD)]
+    return [token for token, _ in held], [status for _, status in held]
