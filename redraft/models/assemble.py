@@ -7,12 +7,14 @@ from redraft.models.block_causal import BlockCausalDenoiser
 from redraft.models.causal_context import CausalContextDenoiser
 from redraft.models.family import ModelFacts
 from redraft.models.refreshed import bidirectional
+from redraft.models.reordered import ReorderedDenoiser
 
 __all__ = ["FamilyDenoiser", "assemble"]
 
 CONTRACTS: dict[str, Any] = {
     "full": bidirectional,
     "block_causal": BlockCausalDenoiser,
+    "reordered": ReorderedDenoiser,
     "causal_context": CausalContextDenoiser,
 }
 
