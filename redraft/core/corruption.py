@@ -76,12 +76,24 @@ class Corruption(ABC):
         denoiser trained by cross-entropy on every position predicts the second; `posterior` and the NELBO want the
         first. They coincide where the token is a mask.
         """
+        return logits.scatter_add(-1, tokens_t[..., None], -self._evidence(tokens_t, alpha_t, logits))
+
+    def put_back(self, logits: Tensor, tokens_t: Tensor, alpha_t: Tensor) -> Tensor:
+        """The way back from `leave_one_out`: logits of p(x_0 | all positions) from those of p(x_0 | other positions).
+
+        A denoiser trained on the NELBO of uniform noise predicts the second (UDLM, arXiv:2412.10193), and a token drawn
+        for `UniformAncestral` must come from the first.
+        """
+        return logits.scatter_add(-1, tokens_t[..., None], self._evidence(tokens_t, alpha_t, logits))
+
+    def _evidence(self, tokens_t: Tensor, alpha_t: Tensor, like: Tensor) -> Tensor:
+        """log q(x_t | x_0 = x_t) - log q(x_t | any other x_0) [..., 1]: what a token says of itself."""
         by_noise = torch.log1p(-alpha_t) + self.log_stationary(alpha_t)[tokens_t]
-        # Up to a constant, subtracting log q(x_t | x_0) lowers x_0 = x_t alone: no [..., V] likelihood is needed.
+        # Up to a constant, log q(x_t | x_0) raises x_0 = x_t alone: no [..., V] likelihood is needed.
         excess = torch.logaddexp(alpha_t.log(), by_noise) - by_noise
         # Where noise cannot have put x_t, the token is known to be clean and there is nothing to leave out.
         excess = torch.where(by_noise > -torch.inf, excess, 0)
-        return logits.scatter_add(-1, tokens_t[..., None], -excess[..., None].to(logits.dtype))
+        return excess[..., None].to(like.dtype)
 
     def _distribution(self, clean: Tensor, like: Tensor) -> Tensor:
         if clean.is_floating_point():

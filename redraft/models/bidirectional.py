@@ -5,12 +5,13 @@ What is clean changes with what is noisy, so nothing can be kept exactly: the co
 V vocabulary.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from redraft.core.canvas import Canvas
+from redraft.core.corruption import Corruption
 from redraft.models.base import FamilyDenoiser, aligned, keys_only, places_in_text
 from redraft.models.context import TokenContext, check_encode, check_room, held_columns
 from redraft.models.spans import Span
@@ -44,6 +45,14 @@ class BidirectionalDenoiser(FamilyDenoiser):
     ) -> TokenContext:
         check_encode(context, tokens_BL, pad_B, self.network.max_positions)
         return TokenContext(tokens_BL, pad_B) if context is None else context.extend(tokens_BL)
+
+    def denoise(self, canvas: Canvas, context: Any | None = None) -> Tensor:
+        logits_BLV = super().denoise(canvas, context)
+        level_B = self.time(canvas)
+        if not self.facts.leave_one_out or level_B is None:
+            return logits_BLV
+        noise = cast(Corruption, self.corruption)
+        return noise.put_back(logits_BLV, canvas.tokens_BL[:, : logits_BLV.shape[1]], 1 - level_B[:, None])
 
     def scores(self, canvas: Canvas, context: TokenContext | None = None, columns: int | None = None) -> Tensor:
         start = 0 if context is None else context.length

@@ -34,6 +34,7 @@ class ModelFacts:
     counted_positions  positions count tokens, so that padding on the left moves nothing; else they count columns
     stop_ids           tokens that end a text
     max_steps          denoising steps per canvas, for networks that are told the noise level
+    leave_one_out      the network predicts a token from the others: what its own token says of it is to be added
     """
 
     architecture: Any  # Architecture, or what the family's own network takes
@@ -48,6 +49,7 @@ class ModelFacts:
     stop_ids: tuple[int, ...] = ()
     controls: Controls | None = None
     max_steps: int | None = None
+    leave_one_out: bool = False
 
     def __post_init__(self) -> None:
         size = self.architecture.vocab_size

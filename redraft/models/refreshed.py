@@ -10,7 +10,7 @@ Knows when to run what. Refuses to know policies and who asked.
 Shapes: B rows, L canvas positions, S context tokens, T = S + L, N columns that are run, G key heads, K head dim.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -154,9 +154,22 @@ class RefreshedDenoiser(BidirectionalDenoiser):
 
 
 def bidirectional(
-    network: Body, facts: ModelFacts, cache: Cache = "none", refresh_every: int | None = None
+    network: Body,
+    facts: ModelFacts,
+    cache: Cache = "none",
+    refresh_every: int | None = None,
+    max_steps: int | None = None,
 ) -> BidirectionalDenoiser:
-    """The denoiser of a bidirectional model, exact unless a cache is asked for."""
+    """The denoiser of a bidirectional model, exact unless a cache is asked for.
+
+    `max_steps` is how many steps a canvas will take, for networks that are told the noise level.
+    """
+    if max_steps is not None:
+        if facts.max_steps is None:
+            raise ValueError(f"{max_steps=}: this model is not told how far a canvas is")
+        if max_steps < 1:
+            raise ValueError(f"{max_steps=} must be at least 1")
+        facts = replace(facts, max_steps=max_steps)
     if cache not in ("none", "prefix", "dual"):
         raise ValueError(f"{cache=} must be none, prefix or dual")
     if cache != "none":
