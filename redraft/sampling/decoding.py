@@ -290,7 +290,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _check_temperature(name: str, value: Any, *, zero: bool) -> None:
     if isinstance(value, LinearTemperature):
-        lowest = min(value.start, value.end)
+        lowest = value.start  # the end is never quite reached, so it may be 0
     else:
         check_number(name, value, low=0)
         lowest = value
