@@ -13,12 +13,13 @@ from redraft.models.fields import decoder_of
 
 MASK_ID = 151669  # the first row of Qwen3's vocabulary that no token uses
 NAMES = Names()
+UNSAID: dict[str, Any] = {"norm_topk_prob": True, "rope_theta": 1000000.0}  # what the code takes where nothing is said
 EVERYWHERE: dict[str, Any] = {"decoder_sparse_step": 1, "mlp_only_layers": []}  # where the experts are
 
 
 def read(values: Values) -> ModelFacts:
     """config.json, in Qwen3's words."""
-    architecture = decoder_of({"norm_topk_prob": True, **values, **EVERYWHERE}, qk_norm=True, experts=True)
+    architecture = decoder_of({**UNSAID, **values, **EVERYWHERE}, qk_norm=True, experts=True)
     return ModelFacts(
         architecture=architecture,
         attention="full",
