@@ -70,7 +70,7 @@ class Verdict:
     told: str
 
 
-Arrays = dict[str, Callable[[Golden], Check]]
+Arrays = dict[str, Callable[[Golden], Check | list[Check]]]
 Cases = dict[str, Callable[[Golden, Case], Check | list[Check]]]
 Others = Callable[[Golden], Iterator[tuple[str, list[Check]]]]
 
@@ -130,16 +130,19 @@ def verdicts(golden: Golden) -> Iterator[Verdict]:
     recipe = recipe_of(golden)
     for name in golden.expected:
         known = name in recipe.arrays
-        yield judge(name, [recipe.arrays[name](golden)]) if known else Verdict(name, False, "no recipe")
+        yield judge(name, _listed(recipe.arrays[name](golden))) if known else Verdict(name, False, "no recipe")
     for case in golden.cases:
         name = f"{case.id} {case.name}"
-        if case.name not in recipe.cases:
-            yield Verdict(name, False, "no recipe")
-            continue
-        found = recipe.cases[case.name](golden, case)
-        yield judge(name, found if isinstance(found, list) else [found])
+        known = case.name in recipe.cases
+        yield (
+            judge(name, _listed(recipe.cases[case.name](golden, case))) if known else Verdict(name, False, "no recipe")
+        )
     if recipe.others is not None:
         yield from (judge(name, checks) for name, checks in recipe.others(golden))
+
+
+def _listed(found: Check | list[Check]) -> list[Check]:
+    return found if isinstance(found, list) else [found]
 
 
 def judge(name: str, checks: list[Check]) -> Verdict:
