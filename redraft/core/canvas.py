@@ -61,6 +61,7 @@ class Canvas:
     done_B     bool
     stable_B   int64, how many steps in a row `best_BL` of the editable positions was that of the step before
     quiet_B    int64, forwards in a row that found nothing noisy
+    confidence_BL  float32, the model's probability of a token at the step that wrote it; 0 where no step has
     memory_BLD self-conditioning: the embedding of the last prediction, or None; zeros where there was none yet
     best_BL    int64, the most probable tokens of the last prediction, or None; -1 where there was none yet
     """
@@ -72,6 +73,7 @@ class Canvas:
     done_B: Tensor
     stable_B: Tensor
     quiet_B: Tensor
+    confidence_BL: Tensor
     memory_BLD: Tensor | None = None
     best_BL: Tensor | None = None
 
@@ -122,6 +124,7 @@ class Canvas:
             self,
             tokens_BL=pad(self.tokens_BL, (0, extra)),
             status_BL=pad(self.status_BL, (0, extra), value=int(Status.EMPTY)),
+            confidence_BL=pad(self.confidence_BL, (0, extra)),
             memory_BLD=None if memory is None else pad(memory, (0, 0, 0, extra)),
             best_BL=None if best is None else pad(best, (0, extra), value=-1),
         )
@@ -133,6 +136,7 @@ class Canvas:
             self,
             tokens_BL=self.tokens_BL[:, :width],
             status_BL=self.status_BL[:, :width],
+            confidence_BL=self.confidence_BL[:, :width],
             memory_BLD=None if memory is None else memory[:, :width],
             best_BL=None if best is None else best[:, :width],
         )
@@ -152,6 +156,7 @@ def make_canvas(tokens_BL: Tensor, status_BL: Tensor, seed_B: Tensor | int = 0) 
         done_B=torch.zeros(rows, dtype=torch.bool, device=device),
         stable_B=torch.zeros(rows, dtype=torch.long, device=device),
         quiet_B=torch.zeros(rows, dtype=torch.long, device=device),
+        confidence_BL=torch.zeros(tokens_BL.shape, device=device),
     )
 
 

@@ -117,7 +117,8 @@ def opened(canvas: Canvas, columns: range, seed_B: Tensor) -> Canvas:
     here_BL = (place_L >= columns.start) & (place_L < columns.stop) & (canvas.status_BL == Status.AHEAD)
     status_BL = torch.where(canvas.status_BL == Status.ACCEPTED, int(Status.FIXED), canvas.status_BL)
     status_BL = torch.where(here_BL, int(Status.NOISY), status_BL)
-    return replace(make_canvas(canvas.tokens_BL, status_BL, seed_B), done_B=~here_BL.any(-1))
+    fresh = make_canvas(canvas.tokens_BL, status_BL, seed_B)
+    return replace(fresh, done_B=~here_BL.any(-1), confidence_BL=canvas.confidence_BL)
 
 
 def until_stop(tokens: list[int], stop_ids: tuple[int, ...]) -> list[int]:

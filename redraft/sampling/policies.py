@@ -35,16 +35,20 @@ class Policy:
 class Threshold(Policy):
     """Write noisy positions with confidence above tau, and always at least the best (Fast-dLLM, arXiv:2505.22618).
 
-    With `num_steps` "at least the best" becomes at least the fixed schedule's quota, length / num_steps with the
-    remainder first (low_confidence_dynamic of SDAR and LLaDA2.0).
+    "At least the best" may be at least the best `count` (LLaDA2.1) or, with `num_steps`, the fixed schedule's quota,
+    length / num_steps with the remainder first (low_confidence_dynamic of SDAR and LLaDA2.0).
     """
 
     tau: float = 0.9
     num_steps: int | None = None
+    count: int = 1
 
     def __post_init__(self) -> None:
         check_number("tau", self.tau, low=0, high=1)
         check_count("num_steps", self.num_steps, optional=True)
+        check_count("count", self.count)
+        if self.num_steps is not None and self.count != 1:
+            raise ValueError(f"give one of count and num_steps, not {self.count=} and {self.num_steps=}")
 
     def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
         confident_BL = canvas.noisy_BL & (prediction.confidence_BL > self.tau)
@@ -54,7 +58,7 @@ class Threshold(Policy):
 
     def _quota(self, canvas: Canvas) -> Tensor:
         if self.num_steps is None:
-            return torch.ones_like(canvas.step_B)
+            return torch.full_like(canvas.step_B, self.count)
         return _share(canvas, self.num_steps)
 
 

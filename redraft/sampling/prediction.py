@@ -25,6 +25,7 @@ class Prediction:
     slots_BL       int64, how many slots that INSERT opens; 0 elsewhere
     current_BL     probability of the token that is on the canvas now, at temperature 1
     best_BL        int64, the most probable token, whatever was drawn
+    best_confidence_BL  its probability at temperature 1
     """
 
     tokens_BL: Tensor
@@ -35,6 +36,7 @@ class Prediction:
     slots_BL: Tensor
     current_BL: Tensor
     best_BL: Tensor
+    best_confidence_BL: Tensor
 
     def widen(self, extra: int) -> "Prediction":
         """Append `extra` positions about which nothing is predicted: WRITE of token 0 with confidence 0."""
@@ -80,6 +82,7 @@ def predict(
         slots_BL=slots_BL,
         current_BL=_probability(logp_BLV, tokens_BL if current_BL is None else current_BL),
         best_BL=top_BL2.indices[..., 0],
+        best_confidence_BL=best_BL2[..., 0],
     )
 
 

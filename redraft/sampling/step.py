@@ -95,7 +95,9 @@ def _emit_best(done_B: Tensor, prediction: Prediction, canvas: Canvas, action_BL
     """In rows on their last step, the most probable token written at every editable position."""
     best_BL = done_B[:, None] & canvas.editable_BL
     tokens_BL = torch.where(best_BL, prediction.best_BL, prediction.tokens_BL)
-    return replace(prediction, tokens_BL=tokens_BL), torch.where(best_BL, int(Action.WRITE), action_BL)
+    confidence_BL = torch.where(best_BL, prediction.best_confidence_BL, prediction.confidence_BL)
+    prediction = replace(prediction, tokens_BL=tokens_BL, confidence_BL=confidence_BL)
+    return prediction, torch.where(best_BL, int(Action.WRITE), action_BL)
 
 
 def _finish(action_BL: Tensor, prediction: Prediction, canvas: Canvas) -> Tensor:
@@ -125,6 +127,7 @@ def _overwrite(action_BL: Tensor, canvas: Canvas, prediction: Prediction, fresh_
         canvas,
         tokens_BL=torch.where(write_BL, prediction.tokens_BL, tokens_BL),
         status_BL=torch.where(write_BL, int(Status.ACCEPTED), status_BL),
+        confidence_BL=torch.where(write_BL, prediction.confidence_BL, canvas.confidence_BL.masked_fill(renoise_BL, 0)),
     )
 
 
@@ -149,6 +152,7 @@ def _move(action_BL: Tensor, canvas: Canvas, slots_BL: Tensor, fresh_BL: Tensor,
         canvas,
         tokens_BL=_land(torch.where(inside_BL, fresh_BL, 0), target_BL, canvas.tokens_BL),
         status_BL=_land(status_BL, target_BL, canvas.status_BL),
+        confidence_BL=_land(torch.zeros_like(canvas.confidence_BL), target_BL, canvas.confidence_BL),
         memory_BLD=None if memory is None else _land(torch.zeros_like(memory), target_BL, memory),
         best_BL=None if best is None else _land(torch.full_like(best, -1), target_BL, best),
     )
@@ -180,6 +184,7 @@ def _keep_done(before: Canvas, after: Canvas) -> Canvas:
         after,
         tokens_BL=torch.where(done_B[:, None], before.tokens_BL, after.tokens_BL),
         status_BL=torch.where(done_B[:, None], before.status_BL, after.status_BL),
+        confidence_BL=torch.where(done_B[:, None], before.confidence_BL, after.confidence_BL),
         step_B=torch.where(done_B, before.step_B, after.step_B),
         done_B=done_B | after.done_B,
         stable_B=torch.where(done_B, before.stable_B, after.stable_B),

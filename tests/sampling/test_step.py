@@ -21,6 +21,7 @@ from redraft.sampling.policies import (
     LeftToRight,
     LinearGrid,
     Policy,
+    Renoising,
     Staged,
     Threshold,
     TopK,
@@ -419,3 +420,18 @@ def test_step_never_waits_for_the_device() -> None:
     ):
         decoding = Decoding(policy=policy, stop=stops, unsure_ids=(1,), emit="best")
         assert step(meta, logits_BLV, NOISES[0], decoding).quiet_B.shape == (2,)
+
+
+def test_a_token_keeps_the_confidence_of_the_step_that_wrote_it() -> None:
+    canvas = canvas_of("NNF", [0, 0, 9])
+    decoding = Decoding(policy=Threshold(0.5), max_steps=9)
+    first = step(canvas, logits_for([5, 6, 7], [0.9, 0.3, 0.9]), NOISES[0], decoding)
+    second = step(first, logits_for([5, 6, 7], [0.2, 0.7, 0.9]), NOISES[0], decoding)
+    torch.testing.assert_close(second.confidence_BL, torch.tensor([[0.9, 0.7, 0.0]]))
+
+
+def test_a_renoised_token_has_no_confidence() -> None:
+    canvas = replace(canvas_of("AN", [5, 0]), confidence_BL=torch.tensor([[0.8, 0.0]]))
+    policy = Renoising(LeftToRight(1), tau=0.9)
+    after = step(canvas, logits_for([6, 7], [0.9, 0.6]), NOISES[0], Decoding(policy=policy, max_steps=9))
+    torch.testing.assert_close(after.confidence_BL, torch.tensor([[0.0, 0.6]]))

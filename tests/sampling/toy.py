@@ -106,6 +106,7 @@ def prediction_of(tokens: Sequence[int], confidence: Sequence[float], **others: 
         slots_BL=given.get("slots", torch.zeros(1, len(tokens), dtype=torch.long)),
         current_BL=given.get("current", confidence_BL),
         best_BL=given.get("best", torch.tensor([list(tokens)])),
+        best_confidence_BL=given.get("best_confidence", confidence_BL),
     )
 
 
