@@ -61,6 +61,7 @@ class Job:
     limit_B: Tensor | None = None
     forwards: int = 0
     denoises: int = 0
+    started: float | None = None  # the clock at its first forward
     first_token: float | None = None  # the clock when the first text was committed
     finished: float | None = None
     error: str | None = None
@@ -130,9 +131,13 @@ class Engine:
         out = Output()
         job = Job(item, out, writer(self.denoiser, out), listener, self.clock())
         self._jobs[item] = job
-        self._answer(job, None)
-        if job.alive:
+        try:
+            self._answer(job, None)
             self._check_fits(job)
+        except ValueError:
+            del self._jobs[item]
+            raise
+        if job.alive:
             self.scheduler.submit(item)
         return job
 
@@ -155,7 +160,6 @@ class Engine:
         pool = self.scheduler.pool
         needed = pool.pages_for(len(job.item.text) + job.item.canvas)
         if job.item.paged and needed > pool.num_pages:
-            del self._jobs[job.item]
             raise ValueError(f"the request needs {needed} pages of {pool.page_size} tokens; there are {pool.num_pages}")
 
     def _wait_estimate(self, waiting: int) -> float:
@@ -174,6 +178,15 @@ class Engine:
         if not spans:
             return False
         self.counters.ticks += 1
+        try:
+            self._work(spans)
+        except Exception as error:  # a tick's failure is its requests' alone: the engine and its other requests go on
+            self._fail([self._jobs[span.item] for span in spans if span.item in self._jobs], error)
+        for span in spans:
+            self._tell(self._jobs.get(span.item))
+        return True
+
+    def _work(self, spans: Sequence[Span]) -> None:
         began = time.perf_counter()
         hidden = self.executor.forward([(span, self._jobs[span.item].canvas) for span in spans])
         scored = self._scored(spans, hidden)
@@ -184,9 +197,12 @@ class Engine:
         self._draw(spans, hidden)
         self.counters.forward_s += middle - began
         self.counters.step_s += time.perf_counter() - middle
-        for span in spans:
-            self._tell(self._jobs.get(span.item))
-        return True
+
+    def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
+        for job in jobs:
+            job.out.finish, job.error = "error", f"{type(error).__name__}: {error}"
+            self.counters.failed += 1
+            self._end(job)
 
     def run(self) -> None:
         """Tick until everything submitted is finished."""
@@ -205,6 +221,8 @@ class Engine:
     def _count(self, span: Span) -> None:
         job = self._jobs[span.item]
         job.forwards += 1
+        if job.started is None:
+            job.started = self.clock()
         if span.work is Work.ENCODE:
             self.counters.encoded_tokens += span.length
             job.item.held += span.length
@@ -255,7 +273,8 @@ class Engine:
             logits_BV = self.executor.logits(states[-1:])
             command = job.command
             seed_B = torch.tensor([command.seed])
-            self._answer(job, int(pick(self.denoiser, logits_BV, command.temperature, seed_B, command.number)))
+            token = int(pick(self.denoiser, logits_BV, command.temperature, seed_B, command.number))
+            self._answer(job, (token, float(logits_BV[0].softmax(-1)[token])))
 
     # ------------------------------------------------------------------ programs
 

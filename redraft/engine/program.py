@@ -36,7 +36,7 @@ class Decide:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """Draw the token that follows the context: draw number `number` of `seed`. Answered by its id."""
+    """Draw the token that follows the context: draw number `number` of `seed`. Answered by its id and probability."""
 
     temperature: float
     seed: int
@@ -52,6 +52,7 @@ class Output:
     """What a program has made so far: committed tokens, or the canvas it ended with."""
 
     tokens: list[int] = field(default_factory=list)
+    confidences: list[float] = field(default_factory=list)  # the model's probability of each when it was written
     finish: str | None = None  # "stop" or "length", once finished
     canvas: Canvas | None = None
 
@@ -87,7 +88,9 @@ def generate(
                 if not bool(canvas.done_B):
                     canvas = yield Decide(canvas, decoding, len(known))
             fresh = canvas.row_tokens(0)[len(known) :]
-            out.tokens += blocks.until_stop(fresh[: max_tokens - len(out.tokens)], stop_ids)
+            fresh = blocks.until_stop(fresh[: max_tokens - len(out.tokens)], stop_ids)
+            out.tokens += fresh
+            out.confidences += canvas.confidence_BL[0, len(known) : len(known) + len(fresh)].tolist()
             if len(out.tokens) == max_tokens or out.tokens[-1] in stop_ids:
                 break
             yield Encode(canvas.tokens_BL[0, : plan.block].tolist())
@@ -108,8 +111,9 @@ def autoregress(
         last = prompt
         while len(out.tokens) < max_tokens:
             yield Encode(last)
-            token = yield Next(temperature, seed, len(out.tokens))
+            token, confidence = yield Next(temperature, seed, len(out.tokens))
             out.tokens.append(token)
+            out.confidences.append(confidence)
             if token in stop_ids:
                 out.finish = "stop"
                 return
@@ -157,6 +161,7 @@ def edit(
 def _one_canvas(start: Canvas, decoding: Decoding, out: Output) -> Program:
     canvas = start if bool(start.done_B) else (yield Decide(start, decoding))
     out.canvas, out.tokens, out.finish = canvas, canvas.row_tokens(0), "stop"
+    out.confidences = canvas.confidence_BL[0][canvas.inside_BL[0]].tolist()
 
 
 def _opened(plan: blocks.Layout, block: int, known: list[int], noise: Noise, seed: int) -> Canvas:
@@ -168,8 +173,10 @@ def _seed(seed: int, number: int) -> torch.Tensor:
     return samplers.block_seed(torch.tensor([seed]), number)
 
 
-def draft_of(canvas: Canvas, known: int) -> tuple[list[int], list[int]]:
-    """Tokens and statuses of the text at work, the prompt's end and noise AHEAD left out."""
-    tokens, statuses = canvas.tokens_BL[0].tolist()[known:], canvas.status_BL[0].tolist()[known:]
-    held = [(t, s) for t, s in zip(tokens, statuses, strict=True) if s not in (Status.EMPTY, Status.AHEAD)]
-    return [token for token, _ in held], [status for _, status in held]
+def draft_of(canvas: Canvas, known: int) -> tuple[list[int], list[int], list[float]]:
+    """Tokens, statuses and confidences of the text at work, the prompt's end and noise AHEAD left out."""
+    columns = (canvas.tokens_BL[0], canvas.status_BL[0], canvas.confidence_BL[0])
+    rows = zip(*(column[known:].tolist() for column in columns), strict=True)
+    held = [row for row in rows if row[1] not in (Status.EMPTY, Status.AHEAD)]
+    tokens, statuses, confidences = ([row[n] for row in held] for n in range(3))
+    return tokens, statuses, confidences
