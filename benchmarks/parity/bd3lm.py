@@ -21,19 +21,23 @@ def train_logits(golden: Golden) -> Check:
 
 
 def sample_logits(golden: Golden) -> Check:
-    tokens_BL = golden.inputs["sample_ids"]
-    if isinstance(golden.denoiser, BlockCausalDenoiser):
-        return Check(golden.denoiser.score(tokens_BL)[0], golden.expected["sample_logits"])
-    return Check(golden.denoiser.scores(whole(tokens_BL)), golden.expected["sample_logits"])
+    return Check(in_blocks(golden).score(golden.inputs["sample_ids"])[0], golden.expected["sample_logits"])
 
 
 def cached_last_block_logits(golden: Golden) -> Check:
     theirs = golden.expected["cached_last_block_logits"]
+    denoiser, context = in_blocks(golden), None
     before_BL, last_BL = golden.inputs["sample_ids"].tensor_split([-theirs.shape[1]], 1)
-    context = None
-    for block_BC in before_BL.split(golden.denoiser.block_length, 1):
-        context = golden.denoiser.encode(block_BC, context)
-    return Check(golden.denoiser.scores(whole(last_BL), context), theirs)
+    for block_BC in before_BL.split(denoiser.block_length, 1):
+        context = denoiser.encode(block_BC, context)
+    return Check(denoiser.scores(whole(last_BL), context), theirs)
+
+
+def in_blocks(golden: Golden) -> BlockCausalDenoiser:
+    """The denoiser of the recorded block length."""
+    denoiser = golden.again(block_length=int(golden.inputs["block_length"]))
+    assert isinstance(denoiser, BlockCausalDenoiser)
+    return denoiser
 
 
 ARRAYS: Arrays = {

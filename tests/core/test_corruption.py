@@ -164,6 +164,17 @@ def test_leave_one_out_prediction_makes_the_reverse_step_exact(corruption: Corru
         torch.testing.assert_close(step_V, exact_V)
 
 
+@each
+def test_what_was_left_out_can_be_put_back(corruption: Corruption) -> None:
+    """Also where nothing was: at pure noise, and where noise cannot have put the token there."""
+    tokens_T = ids(corruption)
+    logits_TV = torch.randn(len(tokens_T), corruption.vocab_size, dtype=F64, generator=torch.Generator().manual_seed(0))
+    for alpha in (0.0, 0.3, 0.99):
+        alpha_T = real(alpha).expand(len(tokens_T))
+        left_out_TV = corruption.leave_one_out(logits_TV, tokens_T, alpha_T)
+        torch.testing.assert_close(corruption.put_back(left_out_TV, tokens_T, alpha_T), logits_TV)
+
+
 # ------------------------------------------------------------------------------------------------ sampling
 
 
