@@ -169,7 +169,7 @@ def test_json_may_leave_out_defaults_and_use_specs() -> None:
         ({"policy": "threshold:tua=0.5"}, "Did you mean 'tau'"),
         ({"policy": {"name": "settled"}}, "must be a policy"),
         ({"policy": "settled"}, "does not name a policy"),
-        ({"policy": "threshold:0.9,4,5"}, "too many arguments"),
+        ({"policy": "threshold:0.9,4,1,5"}, "too many arguments"),
         ({"policy": "threshold:0.9,tau=0.5"}, "twice"),
         ({"policy": "revising:(threshold"}, "unbalanced"),
         ({"policy": "threshold:2"}, "tau=2"),

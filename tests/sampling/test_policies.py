@@ -55,6 +55,8 @@ TABLE: list[tuple[Policy, str, int, str]] = [
     (Threshold(0.99, num_steps=4), "NNNNNN", 1, "WKWKKK"),  # remainder 2 goes to steps 0 and 1
     (Threshold(0.99, num_steps=4), "NNNNNN", 2, "WKKKKK"),
     (Threshold(0.2, num_steps=4), "NNNNNN", 0, "WWWWWK"),
+    (Threshold(0.99, count=2), "NNNNNN", 5, "WKWKKK"),  # at least two, at every step
+    (Threshold(0.2, count=2), "NNNNNN", 0, "WWWWWK"),
     (Factor(0.05), "NNNNNN", 0, "WKKKKK"),  # 2 * 0.05 is too much: the best alone
     (Factor(0.3), "NNNNNN", 0, "WKWKKK"),  # 0.1, 0.24, 0.6
     (Factor(0.7), "NNNNNN", 0, "WKWKWK"),  # 0.1, 0.24, 0.6, 2.0
@@ -288,6 +290,7 @@ def test_policies_are_frozen_hashable_and_equal_by_value() -> None:
     ("make", "value"),
     [
         (lambda: Threshold(1.5), "tau=1.5"),
+        (lambda: Threshold(0.9, 4, 2), "self.count=2 and self.num_steps=4"),
         (lambda: Threshold(float("nan")), "tau=nan"),
         (lambda: Threshold("high"), "tau='high'"),  # type: ignore[arg-type]
         (lambda: Threshold(True), "tau=True"),
