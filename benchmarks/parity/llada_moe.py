@@ -1,5 +1,7 @@
 """LLaDA-MoE: logits with padding, the experts that were chosen, and LLaDA's own sampler."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,11 @@ from redraft.models.moe import Route, Router
 
 
 def router_topk_idx(golden: Golden) -> Check:
-    """The experts of every mixture layer, row and position, in ascending order."""
+    return chosen_experts(golden, lambda tokens_BL: golden.denoiser.scores(whole(tokens_BL)))
+
+
+def chosen_experts(golden: Golden, forward: Callable[[Tensor], object]) -> Check:
+    """The experts that a forward sends every token to, in every mixture layer, in ascending order."""
     chosen: list[Tensor] = []
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], route: Route) -> None:
@@ -18,7 +24,7 @@ def router_topk_idx(golden: Golden) -> Check:
     routers = [module for module in golden.denoiser.network.modules() if isinstance(module, Router)]
     hooks = [router.register_forward_hook(record) for router in routers]
     tokens_BL = golden.inputs["input_ids"]
-    golden.denoiser.scores(whole(tokens_BL))
+    forward(tokens_BL)
     for hook in hooks:
         hook.remove()
     theirs = golden.expected["router_topk_idx"]
