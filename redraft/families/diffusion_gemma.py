@@ -7,7 +7,15 @@ of a checkpoint is skipped.
 from dataclasses import replace
 from typing import Any
 
-from redraft.models.architecture import Architecture, AttentionFacts, ExpertFacts, FeedFacts, LayerFacts, layers_of
+from redraft.models.architecture import (
+    Architecture,
+    AttentionFacts,
+    ExpertFacts,
+    FeedFacts,
+    LayerFacts,
+    check_size,
+    layers_of,
+)
 from redraft.models.family import (
     Family,
     ModelFacts,
@@ -56,6 +64,8 @@ def read(values: Values) -> ModelFacts:
     text = need(values, "text_config", dict)
     if text.get("use_bidirectional_attention") == "all":
         raise ValueError("config.json says use_bidirectional_attention='all', which no published checkpoint uses")
+    if take(text, "attention_bias", False, bool):
+        raise ValueError("config.json says attention_bias=True: the two modes would have biases of their own")
     hidden = need(text, "hidden_size")
     architecture = Architecture(
         vocab_size=need(text, "vocab_size"),
@@ -70,11 +80,13 @@ def read(values: Values) -> ModelFacts:
         softcap=float(take(text, "final_logit_softcapping", 30.0, float)),
         self_conditioning=_feed(text),
     )
+    canvas = take(values, "canvas_length", 256)
+    check_size("canvas_length", canvas)
     return ModelFacts(
         architecture=architecture,
         attention="causal_context",
         noise="uniform",
-        block_length=take(values, "canvas_length", 256),
+        block_length=canvas,
         pad_id=take(text, "pad_token_id", None),
         stop_ids=token_ids(values.get("eos_token_id"), text.get("eos_token_id")),
     )
@@ -118,23 +130,23 @@ def _overrides(text: Values) -> dict[int, dict[str, Any]]:
         number = take(text, "num_global_key_value_heads", None)
         wide |= {} if number is None else {"num_key_value_heads": number}
         return {n: wide for n, kind in enumerate(_kinds(text)) if kind == FULL}
+    numbers = [str(n) for n in range(len(_kinds(text)))]
     for layer, own in said.items():
-        unknown = sorted(set(own) - {"head_dim", "num_key_value_heads"})
+        if layer not in numbers or not isinstance(own, dict):
+            raise ValueError(f"config.json says per_layer_config of layer {layer!r} is {own!r}")
+        unknown = sorted(own.keys() - {"head_dim", "num_key_value_heads"})
         if unknown:
             raise ValueError(f"config.json says {unknown[0]!r} of layer {layer} alone, which is not known")
     return {int(layer): own for layer, own in said.items()}
 
 
 def _attention(text: Values, kind: str, own: Values) -> AttentionFacts:
-    bias = take(text, "attention_bias", False, bool)
     ropes = take(text, "rope_parameters", ROPES, dict)
     return AttentionFacts(
         num_heads=need(text, "num_attention_heads"),
         num_key_heads=take(own, "num_key_value_heads", need(text, "num_key_value_heads")),
         head_dim=take(own, "head_dim", need(text, "head_dim")),
         rope=rope_of(text, need(ropes, kind, dict)),
-        qkv_bias=bias,
-        out_bias=bias,
         qk_norm=True,
         value_norm=True,
         value_is_key=kind == FULL,
