@@ -95,11 +95,12 @@ class AttentionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFacts:
-    """A gated feed-forward layer."""
+    """A feed-forward layer: activation(gate) * up, then down. Not gated: activation(up), then down."""
 
     width: int
     activation: Activation = "silu"
     bias: bool = False
+    gated: bool = True
 
     def __post_init__(self) -> None:
         check_size("feed-forward width", self.width)
@@ -197,6 +198,11 @@ class Architecture:
             raise ValueError("a transformer needs at least one layer")
         if not 0 < self.norm_eps < 1:
             raise ValueError(f"{self.norm_eps=} must be in (0, 1)")
+
+    @property
+    def num_conditioning(self) -> int:
+        """Numbers of the parts that tell the layers how noisy their input is; a decoder has none."""
+        return 0
 
 
 def same_layers(number: int, layer: LayerFacts) -> tuple[LayerFacts, ...]:

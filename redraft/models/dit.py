@@ -28,7 +28,7 @@ Change = Tensor | float  # a shift, scale or gate [B, 1, D], or none
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiTFacts(Architecture):
-    """A DiT. Its layers' feed-forward parts are not gated.
+    """A DiT.
 
     condition_size  width of what sigma becomes; None: no layer is told anything
     timed           it is told sigma; else always zero, which its layers still turn into shifts, scales and gates
@@ -44,6 +44,16 @@ class DiTFacts(Architecture):
             check_size("condition_size", self.condition_size)
         if self.timed and self.condition_size is None:
             raise ValueError("a network without a condition cannot be told the noise level")
+        if any(layer.feed is None or layer.feed.gated or layer.experts is not None for layer in self.layers):
+            raise ValueError("a DiT's layers have a feed-forward part without a gate, and no experts")
+
+    @property
+    def num_conditioning(self) -> int:
+        """Of what makes a condition of sigma, and of what makes six changes per layer, and two at the end, of it."""
+        if self.condition_size is None:
+            return 0
+        size = self.condition_size
+        return (FREQUENCIES + 1 + size + 1) * size + (6 * len(self.layers) + 2) * (size + 1) * self.hidden_size
 
 
 class LayerNorm(nn.Module):

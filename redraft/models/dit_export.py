@@ -17,7 +17,7 @@ def dit_of(values: Values, *, timed: bool) -> DiTFacts:
     if heads < 1 or width % heads:
         raise ValueError(f"config.json says hidden_dim={width}, which {heads} heads cannot share")
     attention = AttentionFacts(num_heads=heads, num_key_heads=heads, head_dim=width // heads, rope=Rope())
-    feed = FeedFacts(width=4 * width, activation="gelu_tanh", bias=True)
+    feed = FeedFacts(width=4 * width, activation="gelu_tanh", bias=True, gated=False)
     modulated = take(values, "adaln", True, bool)
     return DiTFacts(
         vocab_size=need(values, "vocab_size"),

@@ -11,6 +11,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, facts: FeedFacts, hidden_size: int) -> None:
         super().__init__()
+        assert facts.gated
         self.activation = facts.activation
         self.gate_up = nn.Linear(hidden_size, 2 * facts.width, bias=facts.bias)
         self.down = nn.Linear(facts.width, hidden_size, bias=facts.bias)

@@ -69,12 +69,12 @@ def layer_matrices(layer: LayerFacts, hidden_size: int) -> list[Matrix]:
         Matrix(hidden_size, attention.num_heads * attention.head_dim),
     ]
     if layer.feed is not None:
-        found += _feed(layer.feed.width, hidden_size)
+        found += _feed(layer.feed.width, hidden_size, gated=layer.feed.gated)
     return found if layer.experts is None else found + _experts(layer.experts, hidden_size)
 
 
-def _feed(width: int, hidden_size: int, count: int = 1, used: int = 1) -> list[Matrix]:
-    return [Matrix(2 * width, hidden_size, count, used), Matrix(hidden_size, width, count, used)]
+def _feed(width: int, hidden_size: int, count: int = 1, used: int = 1, gated: bool = True) -> list[Matrix]:
+    return [Matrix((1 + gated) * width, hidden_size, count, used), Matrix(hidden_size, width, count, used)]
 
 
 def _experts(facts: ExpertFacts, hidden_size: int) -> list[Matrix]:
@@ -97,8 +97,8 @@ def num_active(facts: Architecture) -> int:
 
 
 def num_small(facts: Architecture) -> int:
-    """Norms, biases and scales."""
-    whole = facts.hidden_size + (facts.vocab_size if facts.head_bias and not facts.tied else 0)
+    """Norms, biases, scales, and what tells a DiT the noise level."""
+    whole = facts.num_conditioning + facts.hidden_size + (facts.vocab_size if facts.head_bias and not facts.tied else 0)
     if facts.self_conditioning is not None:
         whole += facts.hidden_size + _feed_biases(facts.self_conditioning, facts.hidden_size)
     return whole + sum(_layer_small(layer, facts) for layer in facts.layers)
@@ -114,7 +114,7 @@ def _layer_small(layer: LayerFacts, facts: Architecture) -> int:
 
 
 def _feed_biases(feed: FeedFacts, hidden_size: int) -> int:
-    return (2 * feed.width + hidden_size) * feed.bias
+    return ((1 + feed.gated) * feed.width + hidden_size) * feed.bias
 
 
 def _router_small(experts: ExpertFacts | None, hidden_size: int) -> int:

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from redraft.models.architecture import AttentionFacts, FeedFacts, LayerFacts, Rope, same_layers
 from redraft.models.dit import DiT, DiTFacts, sigma_of
+from redraft.models.floors import num_parameters
 
 SIZE = 16
+ATTENTION = AttentionFacts(num_heads=2, num_key_heads=2, head_dim=8, rope=Rope())
 
 
 def facts(**changes: Any) -> DiTFacts:
-    attention = AttentionFacts(num_heads=2, num_key_heads=2, head_dim=8, rope=Rope())
-    layer = LayerFacts(attention=attention, feed=FeedFacts(width=24, activation="gelu_tanh", bias=True))
+    layer = LayerFacts(attention=ATTENTION, feed=FeedFacts(width=24, activation="gelu_tanh", bias=True, gated=False))
     fixed: dict[str, Any] = {"vocab_size": 11, "hidden_size": SIZE, "layers": same_layers(2, layer), "head_bias": True}
     return DiTFacts(**fixed | {"max_positions": 32, "condition_size": 6} | changes)
 
@@ -92,12 +93,19 @@ def test_hidden_states_keep_the_weights_type_and_logits_are_float32() -> None:
     assert made.logits(hidden_BLD).dtype == torch.float32
 
 
+@pytest.mark.parametrize("condition_size", [None, 6])
+def test_its_parameters_can_be_counted_from_its_facts(condition_size: int | None) -> None:
+    made = network(condition_size=condition_size)
+    assert num_parameters(made.facts) == sum(parameter.numel() for parameter in made.parameters())
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
         ({"condition_size": 0}, "condition_size=0 must be"),
         ({"condition_size": None, "timed": True}, "cannot be told the noise level"),
         ({"hidden_size": -1}, "hidden_size=-1"),
+        ({"layers": same_layers(1, LayerFacts(attention=ATTENTION, feed=FeedFacts(width=8)))}, "without a gate"),
     ],
 )
 def test_facts_that_make_no_network_are_refused(changes: dict[str, Any], complaint: str) -> None:
