@@ -4,6 +4,7 @@ from typing import Any
 
 from redraft.models.base import FamilyDenoiser
 from redraft.models.block_causal import BlockCausalDenoiser
+from redraft.models.causal import CausalModel
 from redraft.models.causal_context import CausalContextDenoiser
 from redraft.models.family import ModelFacts
 from redraft.models.refreshed import bidirectional
@@ -16,6 +17,7 @@ CONTRACTS: dict[str, Any] = {
     "block_causal": BlockCausalDenoiser,
     "reordered": ReorderedDenoiser,
     "causal_context": CausalContextDenoiser,
+    "causal": CausalModel,
 }
 
 

@@ -108,9 +108,16 @@ def corruption_of(facts: ModelFacts, vocab_size: int) -> Noise:
     """The noise that a family's canvases start from."""
     if facts.noise == "uniform":
         return Uniform(vocab_size)
-    if facts.mask_id is None:
-        raise ValueError("an autoregressive model has no noise to start from")
+    if facts.noise == "none" or facts.mask_id is None:
+        return NoNoise()
     return Absorbing(facts.mask_id, vocab_size)
+
+
+class NoNoise:
+    """What an autoregressive model starts from: samplers that ask for noise are told so."""
+
+    def noise(self, u_BL: Tensor) -> Tensor:
+        raise ValueError("an autoregressive model has no noise to start from; `left_to_right` is how it writes")
 
 
 def aligned(hidden_BLD: Tensor, before_BD: Tensor | None, shifted: bool) -> Tensor:

@@ -3,6 +3,8 @@
 Knows the words of Llama, Qwen and their many descendants. A family takes what fits and states the rest itself.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from redraft.models.architecture import (
@@ -16,6 +18,9 @@ from redraft.models.architecture import (
 )
 from redraft.models.family import Values, need, take
 
+FULL, SLIDING = "full_attention", "sliding_attention"
+OWN_LENGTH = ("yarn", "llama3")  # scalings that may say themselves what length was trained
+STRETCHED = ("linear", "dynamic", "yarn")  # scalings whose configurations may state the length before stretching
 ACTIVATIONS = {"silu": "silu", "swish": "silu", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu"}
 
 
@@ -26,8 +31,12 @@ def decoder_of(
     qkv_bias: bool | None = None,
     out_bias: bool | None = None,
     experts: bool = False,
+    windows: Sequence[int | None] | None = None,
 ) -> Architecture:
-    """A Llama-shaped decoder. A bias of None is what `attention_bias` says; `experts` are Qwen3's mixture."""
+    """A Llama-shaped decoder. A bias of None is what `attention_bias` says; `experts` are Qwen3's mixture.
+
+    `windows` holds one for every layer, or None where the layer sees everything.
+    """
     said = take(values, "attention_bias", False, bool)
     attention = AttentionFacts(
         num_heads=need(values, "num_attention_heads"),
@@ -42,15 +51,47 @@ def decoder_of(
     plain = LayerFacts(attention=attention, feed=feed)
     routed = LayerFacts(attention=attention, experts=experts_of(values)) if experts else plain
     sparse = sparse_layers(values) if experts else []
-    number = need(values, "num_hidden_layers")
+    layers = [routed if n in sparse else plain for n in range(num_layers(values))]
     return Architecture(
         vocab_size=need(values, "vocab_size"),
         hidden_size=need(values, "hidden_size"),
-        layers=layers_of([routed if n in sparse else plain for n in range(min(number, 10_001))]),
-        max_positions=take(values, "max_position_embeddings", 32768),
+        layers=layers_of(layers if windows is None else in_windows(layers, windows)),
+        max_positions=positions_of(values, attention.rope),
         norm_eps=take(values, "rms_norm_eps", 1e-6, float),
         tied=take(values, "tie_word_embeddings", False, bool),
     )
+
+
+def num_layers(values: Values) -> int:
+    """As stated, but no more than is needed to refuse it."""
+    return min(need(values, "num_hidden_layers"), 10_001)
+
+
+def in_windows(layers: Sequence[LayerFacts], windows: Sequence[int | None]) -> list[LayerFacts]:
+    """The layers, each seeing its window."""
+    pairs = zip(layers, windows, strict=True)
+    return [replace(layer, attention=replace(layer.attention, window=window)) for layer, window in pairs]
+
+
+def windows_of(values: Values, window: int | None, sliding: Sequence[bool]) -> list[int | None]:
+    """A window or None for every layer: as `layer_types` says, or where `sliding` says so."""
+    usual = [SLIDING if yes else FULL for yes in sliding]
+    kinds = take(values, "layer_types", usual, list)
+    if len(kinds) != len(usual):
+        raise ValueError(f"config.json says num_hidden_layers={len(usual)}, and names {len(kinds)} layer_types")
+    for kind in kinds:
+        if kind not in (FULL, SLIDING):
+            raise ValueError(f"config.json says layer_types={kind!r}; known are {FULL}, {SLIDING}")
+    if SLIDING in kinds and window is None:
+        raise ValueError(f"config.json says layer_types={SLIDING!r} and no sliding_window")
+    return [window if kind == SLIDING else None for kind in kinds]
+
+
+def positions_of(values: Values, rope: Rope) -> int:
+    """How long a text may be. Some configurations state the length before stretching, others the one after it."""
+    stated: int = take(values, "max_position_embeddings", 32768)
+    stretched = int(rope.trained_length * rope.factor) if rope.scaling in STRETCHED else 0
+    return max(stated, stretched)
 
 
 def head_dim_of(values: Values) -> int:
@@ -82,7 +123,7 @@ def activation_of(values: Values, name: str = "hidden_act") -> Any:
 def experts_of(values: Values) -> ExpertFacts:
     """Qwen3's mixture: softmax scores, the chosen ones renormalised where the configuration says so."""
     return ExpertFacts(
-        num_experts=need(values, "num_experts"),
+        num_experts=need(values, "num_local_experts" if "num_experts" not in values else "num_experts"),
         num_chosen=need(values, "num_experts_per_tok"),
         width=need(values, "moe_intermediate_size"),
         activation=activation_of(values),
@@ -95,8 +136,7 @@ def sparse_layers(values: Values) -> list[int]:
     every, dense = take(values, "decoder_sparse_step", 1), take(values, "mlp_only_layers", [], list)
     if every < 1:
         raise ValueError(f"config.json says decoder_sparse_step={every}, which must be at least 1")
-    number = min(need(values, "num_hidden_layers"), 10_001)
-    return [n for n in range(number) if n not in dense and (n + 1) % every == 0]
+    return [n for n in range(num_layers(values)) if n not in dense and (n + 1) % every == 0]
 
 
 def rope_of(values: Values, parameters: Any = None) -> Rope:
@@ -105,16 +145,23 @@ def rope_of(values: Values, parameters: Any = None) -> Rope:
     if not isinstance(said, dict):
         raise ValueError(f"config.json says rope_scaling={said!r}, which is no object")
     kind: Any = said.get("rope_type", said.get("type", "default"))
-    trained = said.get("original_max_position_embeddings") or take(values, "max_position_embeddings", 0)
     known = ("beta_fast", "beta_slow", "low_freq_factor", "high_freq_factor")
     optional = ("attention_factor", "mscale", "mscale_all_dim")
+    longest, trained = take(values, "max_position_embeddings", 0), _trained_length(values, said)
+    factor = said.get("factor") or (longest / trained if kind == "yarn" and trained else 1.0)
     return Rope(
         theta=float(said.get("rope_theta") or take(values, "rope_theta", 10_000.0, float)),
         share=float(said.get("partial_rotary_factor") or take(values, "partial_rotary_factor", 1.0, float)),
         scaling=kind,
-        factor=float(said.get("factor") or 1.0),
-        trained_length=int(trained),
+        factor=float(factor),
+        trained_length=trained if kind in OWN_LENGTH else longest,
         truncate=bool(said.get("truncate", True)),
         **{name: float(said[name]) for name in known if said.get(name) is not None},
         **{name: float(said[name]) for name in optional if said.get(name) is not None},
     )
+
+
+def _trained_length(values: Values, said: Values) -> int:
+    """Beside `rope_scaling`, inside it, or simply the longest text."""
+    name = "original_max_position_embeddings"
+    return int(take(values, name, None) or said.get(name) or take(values, "max_position_embeddings", 0))

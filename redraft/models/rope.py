@@ -105,7 +105,7 @@ def _yarn(rope: Rope, plain_R: Tensor, dims: int) -> Tensor:
     if rope.truncate:
         low, high = math.floor(low), math.ceil(high)
     low, high = max(low, 0), min(high, dims - 1)
-    ramp_R = ((torch.arange(dims // 2).float() - low) / max(high - low, 0.001)).clamp(0, 1)
+    ramp_R = ((torch.arange(dims // 2).float() - low) / (high - low or 0.001)).clamp(0, 1)
     return plain_R / rope.factor * ramp_R + plain_R * (1 - ramp_R)
 
 
