@@ -52,6 +52,14 @@ class TextTokenizer:
         """Ids of a text. Text that spells a special token is encoded as plain characters."""
         return list(self.inner.encode(text, add_special_tokens=False).ids)
 
+    def encode_marked(self, text: str) -> list[int]:
+        """Ids of what a template wrote: no spelling means a special token here, in a template neither."""
+        return self.encode(text)
+
+    def unmarked(self, text: str, *, all_added: bool) -> list[str]:
+        """A text in pieces that spell no special token: it is whole, as none of them is ever read from text."""
+        return [text]
+
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(e.ids) for e in self.inner.encode_batch_fast(list(texts), add_special_tokens=False)]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from redraft.core.canvas import Controls
 from redraft.models.architecture import Architecture
+from redraft.models.dialogue import CHATML
 from redraft.models.family import Family, ModelFacts, Names, Places, Values, places_of, take, token_ids
 from redraft.models.fields import decoder_of
 
@@ -87,6 +88,7 @@ FAMILY = Family(
     read=read,
     places=places,
     decoding={"policy": "threshold:0.9", "max_steps": 256},
+    chat=CHATML,
     presets={"dream-7b": DREAM_7B},
     proven="logits, caches and samplers against the reference code",
 )

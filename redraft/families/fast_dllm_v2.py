@@ -4,6 +4,7 @@ The logits at a position predict the next one: the first token of a block is sco
 """
 
 from redraft.models.architecture import Architecture
+from redraft.models.dialogue import CHATML
 from redraft.models.family import Family, ModelFacts, Names, Places, Values, places_of, take, token_ids
 from redraft.models.fields import decoder_of
 
@@ -46,5 +47,6 @@ FAMILY = Family(
     read=read,
     places=places,
     decoding={"policy": "threshold:0.9", "max_steps": 32},
+    chat=CHATML,
     proven="cached blocks against one pass over the whole text",
 )

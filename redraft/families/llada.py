@@ -11,6 +11,7 @@ from redraft.models.architecture import (
     Rope,
     same_layers,
 )
+from redraft.models.dialogue import HEADERS
 from redraft.models.family import Family, ModelFacts, Names, Places, Values, need, places_of, take, token_ids
 
 ACTIVATIONS: dict[str, Activation] = {"silu": "silu", "gelu": "gelu"}
@@ -130,6 +131,7 @@ FAMILY = Family(
     read=read,
     places=places,
     decoding={"policy": "threshold:0.9", "max_steps": 256},
+    chat=HEADERS,
     presets={"llada-8b": LLADA_8B},
     proven="logits, caches and samplers against the reference code",
 )

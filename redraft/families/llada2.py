@@ -11,6 +11,7 @@ from typing import Any
 
 from redraft.core.canvas import Controls
 from redraft.models.architecture import Architecture, AttentionFacts, ExpertFacts, FeedFacts, LayerFacts, layers_of
+from redraft.models.dialogue import ROLE_TAGS
 from redraft.models.family import Family, ModelFacts, Names, Places, Values, need, places_of, take, token_ids
 from redraft.models.fields import activation_of, head_dim_of, rope_of
 
@@ -155,6 +156,7 @@ FAMILY = Family(
     read=read,
     places=places,
     decoding={"policy": "threshold:0.95", "max_steps": 64},
+    chat=ROLE_TAGS,
     presets={"llada2-mini": LLADA2_MINI, "llada2-flash": LLADA2_FLASH},
     proven="logits, routing, caches, samplers and single decisions against the reference code",
 )

@@ -6,6 +6,7 @@ Positions and blocks count tokens. A finished block is read once more, without n
 from typing import Any
 
 from redraft.models.architecture import Architecture
+from redraft.models.dialogue import CHATML
 from redraft.models.family import Family, ModelFacts, Names, Places, Values, places_of, take, token_ids
 from redraft.models.fields import decoder_of
 
@@ -61,6 +62,7 @@ FAMILY = Family(
     read=read,
     places=places,
     decoding={"policy": "threshold:0.9", "max_steps": 64},
+    chat=CHATML,
     presets={"sdar-4b": SDAR_4B, "sdar-8b": SDAR_8B},
     proven="logits, exact and dirty caches, and samplers against the reference code",
 )

@@ -1,6 +1,7 @@
 """SDAR's mixture of experts: Qwen3-MoE's decoder, made block-causal as the dense SDAR is."""
 
 from redraft.families.sdar import facts_of, places
+from redraft.models.dialogue import CHATML
 from redraft.models.family import Family, ModelFacts, Values
 from redraft.models.fields import decoder_of
 
@@ -18,5 +19,6 @@ FAMILY = Family(
     read=read,
     places=places,
     decoding={"policy": "threshold:0.9", "max_steps": 64},
+    chat=CHATML,
     proven="logits, exact and dirty caches, and samplers against a reference composed of SDAR's and Qwen3-MoE's code",
 )

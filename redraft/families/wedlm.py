@@ -1,6 +1,7 @@
 """WeDLM: Qwen2.5's (7B) or Qwen3's (8B) decoder, still causal: noisy tokens are attended to last. No shift."""
 
 from redraft.models.architecture import Architecture
+from redraft.models.dialogue import CHATML
 from redraft.models.family import Family, ModelFacts, Names, Places, Values, places_of, take, token_ids
 from redraft.models.fields import decoder_of
 
@@ -47,5 +48,6 @@ FAMILY = Family(
     read=read,
     places=places,
     decoding={"policy": "threshold:0.9", "max_steps": 64},
+    chat=CHATML,
     proven="logits with and without a cache, and its sampler, against the reference code",
 )
