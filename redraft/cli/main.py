@@ -16,7 +16,9 @@ from typing import NoReturn
 from redraft import __version__
 from redraft.cli.arguments import unknown
 
-COMMANDS = ("demo", "generate", "edit", "infill", "chat", "score", "train", "convert", "replay", "models")
+COMMANDS = (
+    "demo", "generate", "edit", "infill", "chat", "score", "train", "models", "inspect", "convert", "bench", "replay",
+)  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):

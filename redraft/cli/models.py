@@ -1,14 +1,12 @@
-"""models: what checkpoints there are, from their small files alone. No weights are loaded, torch neither."""
+"""models: what checkpoints there are and which families can be read, from small files alone. No weights are loaded."""
 
 import argparse
-import json
-import math
 from pathlib import Path
 from typing import Any
 
 from redraft.cli.arguments import print_json
 
-HELP = "list the model in the package, or describe checkpoint folders"
+HELP = "list the model in the package and the families of open checkpoints that can be read"
 EXAMPLES = """\
   redraft models
   redraft models runs/tiny/model --json"""
@@ -26,59 +24,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     shipped = sorted(file.parent for file in WEIGHTS.glob("*/config.json"))
     found = [describe(folder) for folder in args.folders or shipped]
+    known = [] if args.folders else families()
     if args.json:
-        print_json({"models": found})
-    elif not found:
-        print("no model in this package; `redraft train` makes one")
-    else:
-        print("\n\n".join(_told(values) for values in found))
+        print_json({"models": found} | ({} if args.folders else {"families": known}))
+        return 0
+    parts = [told(values) for values in found] or ["no model in this package; `redraft train` makes one"]
+    print("\n\n".join([*parts, *([_families_told(known)] if known else [])]))
     return 0
+
+
+def families() -> list[dict[str, Any]]:
+    """Every family of open checkpoints: what it reads, and what the tests compare it with."""
+    from redraft.models.registry import families as known
+
+    return [
+        {
+            "name": family.name,
+            "title": family.title,
+            "model_type": family.model_type,
+            "architectures": list(family.architectures),
+            "checkpoints": list(family.checkpoints),
+            "presets": list(family.presets),
+            "decoding": family.decoding,
+            "proven": family.proven,
+        }
+        for family in known()
+    ]
+
+
+def _families_told(known: list[dict[str, Any]]) -> str:
+    """Proven is said of random weights: no published checkpoint has been run in the tests."""
+    lines = ["Families of open checkpoints (compared on random weights; `redraft inspect` describes a folder):"]
+    for family in known:
+        lines += ["", f"  {family['name']:<16} {', '.join(family['checkpoints'])}", f"{'':<18} {family['proven']}"]
+    return "\n".join(lines)
 
 
 def describe(folder: Path) -> dict[str, Any]:
     """What a folder's files say. Raises ValueError, naming the file, when it is not a whole checkpoint."""
-    config = _json(folder / "config.json", f"{folder} is not a checkpoint folder: it has no config.json")
+    from redraft.models.headers import read_header, read_json
+
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder} is not a checkpoint folder: it has no config.json")
+    config = read_json(folder / "config.json")
     generation = folder / "generation_config.json"
-    recommended = _json(generation, "") if generation.exists() else {}
+    recommended = read_json(generation) if generation.exists() else {}
     return {
         "path": str(folder),
         "format": config.get("model_type"),
-        "parameters": count_parameters(folder / "model.safetensors"),
+        "parameters": sum(held.numel for held in read_header(folder / "model.safetensors").values()),
         "context": config.get("max_position_embeddings"),
         "labels": config.get("labels", []),
         "instructions": recommended.get("instructions", []),
         "about": _about(folder / "README.md"),
         "bytes": sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
     }
-
-
-def count_parameters(path: Path) -> int:
-    """From the header of a safetensors file: a length of 8 bytes, then JSON of that length, then the numbers."""
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(size, path.stat().st_size)))
-        tensors = [value for name, value in header.items() if name != "__metadata__"]
-        end = max((tensor["data_offsets"][1] for tensor in tensors), default=0)
-        if path.stat().st_size < 8 + size + end:
-            raise ValueError("the file ends too early")
-        return sum(math.prod(tensor["shape"]) for tensor in tensors)
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is truncated or not a safetensors file: {error}") from None
-
-
-def _json(path: Path, missing: str) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(missing) from None
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} is not a JSON object")
-    return values
 
 
 def _about(card: Path) -> str:
@@ -89,7 +89,7 @@ def _about(card: Path) -> str:
     return next((" ".join(p.split()) for p in paragraphs if p.strip() and not p.startswith(("#", "---"))), "")
 
 
-def _told(values: dict[str, Any]) -> str:
+def told(values: dict[str, Any]) -> str:
     rows = {
         "parameters": f"{values['parameters'] / 1e6:.2f} M",
         "context": f"{values['context']} tokens",

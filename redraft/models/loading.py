@@ -84,14 +84,19 @@ def load(
     options     `assemble`'s, such as a cache for bidirectional models
     """
     checkpoint = inspect(find_folder(folder))
-    network = build(checkpoint.family, checkpoint.facts, device, dtype or stored_dtype(checkpoint))
-    fill(network, checkpoint)
-    network.eval().requires_grad_(False)
+    network = load_network(checkpoint, dtype or stored_dtype(checkpoint), device)
     if quantize is not None:
         from redraft.models.quantize import quantize as quantized
 
         quantized(network, quantize)
     return assemble(network, checkpoint.facts, **options), checkpoint
+
+
+def load_network(checkpoint: Checkpoint, dtype: torch.dtype, device: str = "cpu") -> nn.Module:
+    """The network alone, in evaluation mode and without gradients."""
+    network = build(checkpoint.family, checkpoint.facts, device, dtype)
+    fill(network, checkpoint)
+    return network.eval().requires_grad_(False)
 
 
 def build(family: Family, facts: ModelFacts, device: str, dtype: torch.dtype) -> nn.Module:
