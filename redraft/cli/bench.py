@@ -119,7 +119,10 @@ def find_preset(name: str) -> "tuple[Family, ModelFacts]":
     known = presets()
     if name not in known:
         raise ValueError(unknown("preset", name, sorted(known)))
-    return known[name], known[name].read(known[name].presets[name])
+    facts = known[name].read(known[name].presets[name])
+    if facts.attention == "causal":
+        raise ValueError(f"{name} is autoregressive: it fills no canvas")
+    return known[name], facts
 
 
 def slice_of(facts: "ModelFacts", number: int) -> "ModelFacts":

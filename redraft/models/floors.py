@@ -93,7 +93,8 @@ def num_parameters(facts: Architecture) -> int:
 
 def num_active(facts: Architecture) -> int:
     """Numbers that one token's forward needs: of the experts those chosen, of the embedding a row."""
-    return sum(matrix.size * matrix.used for matrix in matrices(facts)) + num_small(facts) + facts.hidden_size
+    row = 0 if facts.tied else facts.hidden_size
+    return sum(matrix.size * matrix.used for matrix in matrices(facts)) + num_small(facts) + row
 
 
 def num_small(facts: Architecture) -> int:

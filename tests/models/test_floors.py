@@ -73,6 +73,7 @@ def test_active_parameters_leave_out_the_experts_not_chosen_and_the_embedding() 
     idle = 2 * (6 - 2) * 3 * 32 * 64
     assert floors.num_active(facts) == floors.num_parameters(facts) - idle - 160 * 64 + 64
     assert floors.num_active(DENSE) == floors.num_parameters(DENSE) - 160 * 64 + 64
+    assert floors.num_active(replace(DENSE, tied=True)) == floors.num_parameters(replace(DENSE, tied=True))
 
 
 @pytest.mark.parametrize("facts", [DENSE, dense(qk_norm=True), routed(shared_width=48)])
