@@ -16,7 +16,7 @@ from redraft.models.architecture import (
     Rope,
     layers_of,
 )
-from redraft.models.family import Values, need, take
+from redraft.models.family import ModelFacts, Values, need, take, token_ids
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 OWN_LENGTH = ("yarn", "llama3")  # scalings that may say themselves what length was trained
@@ -62,6 +62,18 @@ def decoder_of(
     )
 
 
+def autoregressive(values: Values, architecture: Architecture) -> ModelFacts:
+    """A decoder that writes left to right, without noise."""
+    return ModelFacts(
+        architecture=architecture,
+        attention="causal",
+        noise="none",
+        counted_positions=True,
+        pad_id=take(values, "pad_token_id", None),
+        stop_ids=token_ids(values.get("eos_token_id")),
+    )
+
+
 def num_layers(values: Values) -> int:
     """As stated, but no more than is needed to refuse it."""
     return min(need(values, "num_hidden_layers"), 10_001)
@@ -71,6 +83,12 @@ def in_windows(layers: Sequence[LayerFacts], windows: Sequence[int | None]) -> l
     """The layers, each seeing its window."""
     pairs = zip(layers, windows, strict=True)
     return [replace(layer, attention=replace(layer.attention, window=window)) for layer, window in pairs]
+
+
+def window_of(values: Values, default: int) -> int | None:
+    """`sliding_window`, where `null` says that there is none."""
+    window: int | None = take(values, "sliding_window", None) if "sliding_window" in values else default
+    return window
 
 
 def windows_of(values: Values, window: int | None, sliding: Sequence[bool]) -> list[int | None]:
