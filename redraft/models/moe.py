@@ -1,7 +1,8 @@
 """Mixture of experts: which experts a token is sent to, and what they make of it.
 
-Knows routing (softmax or sigmoid scores, a bias for choosing, groups, shared experts) and one plain loop over the
-experts that were chosen. Refuses to know attention and where tokens stand.
+Knows routing (softmax or sigmoid scores, a bias for choosing, groups, shared experts), one plain loop over the experts
+that were chosen, and one product over groups of rows that does the same. Refuses to know attention and where tokens
+stand.
 Shapes: T tokens, D model, E experts, C chosen experts, I width of an expert.
 """
 
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 
 from redraft.models.architecture import ExpertFacts, FeedFacts
 from redraft.models.feed import FeedForward, activate
+
+# Where one product over groups of rows was found to be as fast as a loop or faster; on a GPU it saves a wait as well.
+GROUPED = {"cpu": (torch.float32, torch.bfloat16), "cuda": (torch.bfloat16,)}
 
 
 class Route(NamedTuple):
@@ -79,14 +83,37 @@ class Experts(nn.Module):
         """The weighted sum of the chosen experts' outputs: every expert sees its own tokens once."""
         order_N = route.index_TC.flatten().argsort(stable=True)
         token_N = order_N // route.index_TC.shape[-1]
-        counts = route.index_TC.flatten().bincount(minlength=self.gate_up.shape[0]).tolist()
-        parts = x_TD[token_N].split(counts)
-        made_ND = torch.cat([self._expert(number, part) for number, part in enumerate(parts) if len(part)])
+        counts_E = route.index_TC.flatten().bincount(minlength=self.gate_up.shape[0])
+        made_ND = (self.grouped if self.groups else self.looped)(x_TD[token_N], counts_E)
         made_ND = made_ND * route.weight_TC.flatten()[order_N, None].to(made_ND.dtype)
         # Outputs go back to their (token, choice) slot and are summed in the order of choice, so that the sum of a
         # token does not depend on which other tokens share the batch.
         slots_ND = torch.empty_like(made_ND).index_copy(0, order_N, made_ND)
         return slots_ND.view(*route.index_TC.shape, -1).sum(1)
+
+    @property
+    def groups(self) -> bool:
+        """Whether `grouped` takes these weights: plain ones, their rows whole numbers of 16 bytes, without gradients
+        (its own are particular about strides)."""
+        weight = self.gate_up
+        if (
+            torch.is_grad_enabled()
+            or type(weight) is not nn.Parameter
+            or weight.dtype not in GROUPED.get(weight.device.type, ())
+        ):
+            return False
+        return all(side * weight.element_size() % 16 == 0 for side in (weight.shape[2], self.down.shape[2]))
+
+    def looped(self, x_ND: Tensor, counts_E: Tensor) -> Tensor:
+        """Outputs of rows sorted by expert, expert after expert. The plain path."""
+        parts = x_ND.split(counts_E.tolist())
+        return torch.cat([self._expert(number, part) for number, part in enumerate(parts) if len(part)])
+
+    def grouped(self, x_ND: Tensor, counts_E: Tensor) -> Tensor:
+        """The same in two products, and no wait for the counts."""
+        end_E = counts_E.cumsum(0).to(torch.int32)
+        gate, up = F.grouped_mm(x_ND, self.gate_up.transpose(1, 2), offs=end_E).chunk(2, -1)
+        return F.grouped_mm(activate(gate, self.activation) * up, self.down.transpose(1, 2), offs=end_E)
 
     def _expert(self, number: int, x_ND: Tensor) -> Tensor:
         gate, up = F.linear(x_ND, self.gate_up[number]).chunk(2, -1)
