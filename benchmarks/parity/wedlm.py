@@ -51,7 +51,9 @@ def _logical(golden: Golden) -> Tensor:
 
 def _canvas(golden: Golden, tokens_BL: Tensor) -> Canvas:
     """A text and its noise. Here alone a mask is known by its id: the folder records nothing else."""
-    noisy_BL = tokens_BL == golden.checkpoint.facts.mask_id
+    mask_id = golden.checkpoint.facts.mask_id
+    assert mask_id is not None
+    noisy_BL = tokens_BL == mask_id
     return make_canvas(tokens_BL, torch.where(noisy_BL, int(Status.NOISY), int(Status.FIXED)))
 
 
