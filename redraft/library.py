@@ -1,85 +1,102 @@
-"""The library: load a model, then generate, stream, infill, edit and score text.
+"""The library: load a model, then generate, stream, chat, infill, edit and score text.
 
 Knows text, and how a prompt becomes a context and a canvas. The decisions are `sampling`'s, the weights
-`models`'s. Every method is one consumption of one generator, so that streaming and not streaming agree.
+`models`'s, and how a kind of model is spoken to its `Voice`'s. Every method is one consumption of one generator, so
+that streaming and not streaming agree.
 """
 
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from redraft.chat import Chat
 from redraft.core.canvas import Canvas, Status
-from redraft.core.corruption import Absorbing
-from redraft.core.likelihood import MaskCount, estimate_nelbo
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
+from redraft.defaults import Defaults, family_defaults, read_defaults
 from redraft.editing import Proposal, Window, edits_of, find_locks, replace_spans, windows
-from redraft.models.checkpoint import load_checkpoint
+from redraft.models.assemble import assemble
+from redraft.models.base import FamilyDenoiser
+from redraft.models.checkpoint import MODEL_TYPE, load_checkpoint
 from redraft.models.folders import find_folder
+from redraft.models.headers import read_json
+from redraft.models.loading import inspect
+from redraft.models.loading import load as load_family
 from redraft.models.three_mode import ThreeModeModel
 from redraft.results import EditResult, Piece, Result, Score, View, mark_revised, summarise
 from redraft.sampling import samplers
 from redraft.sampling.autoregressive import Continuation, left_to_right, speculate
-from redraft.sampling.decoding import Decoding, from_json, to_json
-from redraft.sampling.policies import Correct, Threshold
-from redraft.sampling.prediction import forbid
-from redraft.sampling.stops import Settled
+from redraft.sampling.blocks import until_stop
+from redraft.sampling.decoding import Decoding
 from redraft.sampling.wrappers import GuidedContext, shape
+from redraft.scoring import exact_nats, nelbo
+from redraft.text import OpenTokenizer, load_open_tokenizer
+from redraft.voice import Voice, family_voice, own_voice
+
+__all__ = ["Defaults", "Model", "find", "load"]
 
 MODES = ("diffusion", "ar", "verify")
+NEAR = 48  # tokens in front of a gap that stand on its canvas; those before them are context
 SHIPPED = Path(__file__).parent / "weights" / "tiny"
+Messages = Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What a checkpoint recommends: its generation_config.json, by measurement."""
+def load(
+    path: str | Path | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str = "cpu",
+    cache: str | None = None,
+    quantize: str | None = None,
+    tokenizer: str | Path | None = None,
+) -> "Model":
+    """The shipped model, or a checkpoint of Redraft's or of any family: a folder, or a Hugging Face hub name.
 
-    generate: Decoding = field(default_factory=lambda: Decoding(policy=Threshold(0.9)))
-    infill: Decoding = field(default_factory=lambda: Decoding(policy=Threshold(0.9), indels=True))
-    edit: Decoding = field(
-        default_factory=lambda: Decoding(policy=Correct(0.7), stop=Settled(), indels=True, max_steps=8)
-    )
-    block_length: int = 32
-    edit_gain: float | None = None  # nats an edited window must gain by the causal mode to be taken; None: any edit is
-    instructions: tuple[str, ...] = ("fix",)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "generate": to_json(self.generate),
-            "infill": to_json(self.infill),
-            "edit": to_json(self.edit),
-            "block_length": self.block_length,
-            "edit_gain": self.edit_gain,
-            "instructions": list(self.instructions),
-        }
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Defaults":
-        values = {n: from_json(v) if n in ("generate", "infill", "edit") else v for n, v in values.items()}
-        if "instructions" in values:
-            values["instructions"] = tuple(values["instructions"])
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ValueError(f"generation_config.json: {error}") from None
-
-
-def load(path: str | Path | None = None, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> "Model":
-    """The shipped model, or a checkpoint folder, or a Hugging Face hub name.
+    dtype      None: float32 for Redraft's own models, what is stored for others
+    cache      "none", "prefix" or "dual", for bidirectional families: approximate, and faster
+    quantize   "int8" or "int4" weights
+    tokenizer  a folder or hub name to take the tokenizer from, for checkpoints that bring none
 
     Raises ValueError, naming the file and the reason, when there is no such model or it is damaged.
     """
     folder = find(path)
+    name = folder.name if path is None else str(path)
+    if read_json(folder / "config.json").get("model_type") != MODEL_TYPE:
+        options = {} if cache is None else {"cache": cache}
+        words = folder if tokenizer is None else find_folder(tokenizer)
+        return _load_family(folder, words, name, dtype=dtype, device=device, quantize=quantize, **options)
+    for option, value in (("cache", cache), ("tokenizer", tokenizer)):
+        if value is not None:
+            raise ValueError(f"{option}={value!r} does not apply: the model of {folder} has its own, and it is exact")
+    return _load_own(folder, name, dtype or torch.float32, device, quantize)
+
+
+def _load_own(folder: Path, name: str, dtype: torch.dtype, device: str, quantize: str | None) -> "Model":
     network = load_checkpoint(folder, dtype=dtype, device=device)
+    if quantize is not None:
+        from redraft.models.quantize import quantize as quantized
+
+        quantized(network, quantize)
     tokenizer = load_tokenizer(folder / "tokenizer.json", network.config.text_size)
-    recommended = folder / "generation_config.json"
-    defaults = Defaults.from_json(json.loads(recommended.read_text())) if recommended.exists() else Defaults()
-    return Model(network, tokenizer, defaults, name=folder.name if path is None else str(path))
+    return Model(network, tokenizer, read_defaults(folder), own_voice(network.config, tokenizer), name=name)
+
+
+def _load_family(folder: Path, words: Path, name: str, **options: Any) -> "Model":
+    """Weights last: whatever is wrong with the small files is told before they are read."""
+    checkpoint = inspect(folder)
+    family, facts = checkpoint.family, checkpoint.facts
+    known = (facts.mask_id, facts.pad_id, *facts.stop_ids, *(() if facts.controls is None else facts.controls.ids))
+    hidden = [i for i in known if i is not None]
+    tokenizer = load_open_tokenizer(words, facts.architecture.vocab_size, hidden)
+    room = facts.architecture.max_positions
+    voice = family_voice(family, facts, tokenizer, words, room)
+    defaults = read_defaults(folder, family_defaults(family, facts))
+    network, _ = load_family(folder, **options)
+    return Model(network, tokenizer, defaults, voice, name=name)
 
 
 def find(path: str | Path | None = None) -> Path:
@@ -94,68 +111,105 @@ def find(path: str | Path | None = None) -> Path:
 class Model:
     """A denoiser with its tokenizer: text in, text out."""
 
-    def __init__(self, network: ThreeModeModel, tokenizer: TextTokenizer, defaults: Defaults, name: str) -> None:
-        self.network, self.tokenizer, self.defaults, self.name = network, tokenizer, defaults, name
-        self.eos_id = network.config.eos_token_id
+    def __init__(
+        self,
+        network: ThreeModeModel | FamilyDenoiser,
+        tokenizer: TextTokenizer | OpenTokenizer,
+        defaults: Defaults,
+        voice: Voice,
+        name: str,
+    ) -> None:
+        self.network: Any = network
+        self.tokenizer, self.defaults, self.voice, self.name = tokenizer, defaults, voice, name
+
+    @property
+    def eos_id(self) -> int:
+        """The first of the tokens that end a text."""
+        return self.voice.stop_ids[0]
 
     # ------------------------------------------------------------------ generate
 
-    def generate(self, prompt: str = "", **options: Any) -> Result:
+    def generate(self, prompt: str | Sequence[int] = "", **options: Any) -> Result:
         """Continue a prompt; options as for `stream`. Returns the new text alone."""
-        mode, seed = options.get("mode", "diffusion"), options.get("seed", 0)
+        mode, seed = options.get("mode") or self.voice.modes[0], options.get("seed", 0)
         return summarise(list(self.stream(prompt, **options)), seed=seed, mode=mode, model=self.name)
 
     @torch.inference_mode()
     def stream(
         self,
-        prompt: str = "",
+        prompt: str | Sequence[int] = "",
         *,
         max_tokens: int = 128,
         canvas: int | None = None,
         decoding: Decoding | None = None,
         temperature: float | None = None,
         seed: int = 0,
-        mode: str = "diffusion",
+        mode: str | None = None,
         label: str | None = None,
         stop: Sequence[str] = (),
     ) -> Iterator[View]:
         """Views of a text coming into being, one per forward; the last one is the finished text.
 
+        prompt       text, in which no special token is read; or token ids, taken as they are
         canvas       tokens denoised at once (default: what the checkpoint recommends)
         temperature  replaces the decoding's
-        mode         "diffusion", "ar" (one token per forward) or "verify" (drafts verified: the ar text, exactly)
+        mode         "diffusion" (the default where a model has it), "ar" (one token per forward) or "verify" (drafts
+                     verified: the ar text, exactly)
         label        a class label the model was trained with, such as "story"
         stop         strings that end the text; they are not part of it
+
+        The text ends before the first of the model's own end tokens, too; what stands behind it is never shown.
         """
         began = time.perf_counter()
         decoding = decoding or self.defaults.generate
         if temperature is not None:
             decoding = replace(decoding, temperature=temperature)
-        length = self.defaults.block_length if canvas is None else canvas
-        self._check(prompt, max_tokens, length, mode)
-        prompt_ids = [self.eos_id, *self.tokenizer.encode(prompt)]
+        length = canvas if canvas is not None else self.defaults.block_length or max_tokens
+        mode = mode or self.voice.modes[0]
+        ids = self.prompt_ids(prompt)
+        self._check(len(ids) + (label is not None), max_tokens, length, mode)
         if mode == "diffusion":
-            frames = self._diffuse(prompt_ids, label, decoding, max_tokens, length, seed)
+            frames = self._diffuse(ids, label, decoding, max_tokens, length, seed)
         else:
-            frames = self._causal(prompt_ids, label, decoding, max_tokens, seed, mode, length)
+            frames = self._causal(ids, label, decoding, max_tokens, seed, mode, length)
         draft: tuple[Piece, ...] = ()
         for committed, block, nfe in frames:
-            draft = mark_revised(draft, self._pieces(block))
+            draft = mark_revised(draft, block)
             yield self._view(committed, draft, nfe, time.perf_counter() - began, stop)
             if stop and any(s in self.tokenizer.decode(committed) for s in stop):
                 return
 
+    def prompt_ids(self, prompt: str | Sequence[int]) -> list[int]:
+        """The tokens of a prompt, what stands in front of every text included."""
+        return [*self.voice.start, *self.tokenizer.encode(prompt)] if isinstance(prompt, str) else list(prompt)
+
     def _diffuse(
         self, prompt: list[int], label: str | None, decoding: Decoding, max_tokens: int, length: int, seed: int
-    ) -> Iterator[tuple[list[int], Canvas | None, int]]:
-        context = self._context(prompt, label, decoding)
+    ) -> Iterator[tuple[list[int], tuple[Piece, ...], int]]:
+        denoiser = self._denoiser(decoding)
+        labelled = None if label is None else self._labelled(prompt, label, decoding)
         frames = samplers.sample(
-            self.network, None, decoding, max_tokens=max_tokens, block_length=length, seed=seed,
-            stop_ids=(self.eos_id,), context=context, rows=1,
+            denoiser, [prompt] if labelled is None else None, decoding, max_tokens=max_tokens, block_length=length,
+            seed=seed, stop_ids=self.voice.stop_ids, context=labelled, rows=1, whole_blocks=self.voice.whole_blocks,
         )  # fmt: skip
         for frame in frames:
             finished = bool(frame.canvas.done_B.all())
-            yield frame.committed[0], None if finished else frame.canvas, frame.step + 1 + frame.block
+            text = frame.committed[0]
+            draft = () if finished else self._pieces(frame.canvas, frame.known[0], max_tokens - len(text))
+            yield text, draft, frame.step + self._encodes(len(prompt), frame.block)
+
+    def _encodes(self, prompt_length: int, block: int) -> int:
+        """Forwards over clean tokens so far: the prompt if it fills a block, and the blocks committed."""
+        if not getattr(self.network, "keeps_keys", True):
+            return 0
+        return block + (prompt_length >= (getattr(self.network, "block_length", None) or 1))
+
+    def _denoiser(self, decoding: Decoding) -> Any:
+        """The network, told how many steps a canvas takes where it wants to know."""
+        facts = getattr(self.network, "facts", None)
+        if facts is None or facts.max_steps is None or facts.max_steps == decoding.max_steps:
+            return self.network
+        return assemble(self.network.network, facts, max_steps=decoding.max_steps)
 
     def _causal(
         self,
@@ -166,13 +220,16 @@ class Model:
         seed: int,
         mode: str,
         length: int,
-    ) -> Iterator[tuple[list[int], Canvas | None, int]]:
+    ) -> Iterator[tuple[list[int], tuple[Piece, ...], int]]:
         if not isinstance(decoding.temperature, int | float):
             raise ValueError(f"mode {mode!r} needs a constant temperature, not {decoding.temperature}")
+        if not prompt:
+            raise ValueError(f"{self.name} continues a text, and this one is empty")
         context = self._label_context(label)
         last = torch.tensor([prompt], device=self.network.device)
         shared: dict[str, Any] = {
-            "max_tokens": max_tokens, "temperature": decoding.temperature, "seed": seed, "stop_ids": (self.eos_id,)
+            "max_tokens": max_tokens, "temperature": decoding.temperature, "seed": seed,
+            "stop_ids": self.voice.stop_ids,
         }  # fmt: skip
         texts: Iterator[Continuation]
         if mode == "ar":
@@ -180,21 +237,20 @@ class Model:
         else:
             texts = speculate(self.network, last, context, draft_length=min(length, 8), **shared)
         for text in texts:
-            yield text.tokens[0], None, text.num_encodes + text.num_denoises
+            yield text.tokens[0], (), text.num_encodes + text.num_denoises
 
-    def _context(self, prompt: list[int], label: str | None, decoding: Decoding) -> Any:
+    def _labelled(self, prompt: list[int], label: str, decoding: Decoding) -> Any:
+        """The context of a prompt under a label; guidance compares it with the prompt alone."""
         tokens = torch.tensor([prompt], device=self.network.device)
-        denoiser = shape(self.network, decoding)
         labelled = self._label_context(label)
-        if decoding.guidance and labelled is not None:
-            plain = self.network.encode(tokens)
-            return GuidedContext(self.network.encode(tokens, labelled), plain)
-        return denoiser.encode(tokens, labelled)
+        if decoding.guidance:
+            return GuidedContext(self.network.encode(tokens, labelled), self.network.encode(tokens))
+        return shape(self.network, decoding).encode(tokens, labelled)
 
     def _label_context(self, label: str | None) -> Any:
         if label is None:
             return None
-        labels = self.network.config.labels
+        labels = self.voice.labels
         if label not in labels:
             raise ValueError(f"unknown label {label!r}; this model knows {', '.join(labels) or 'none'}")
         return self.network.condition(label_B=torch.tensor([labels.index(label)], device=self.network.device))
@@ -204,35 +260,76 @@ class Model:
     ) -> View:
         text = self.tokenizer.decode(committed)
         cut = min((place for s in stop if (place := text.find(s)) >= 0), default=len(text))
-        kept = [i for i in committed if i != self.eos_id] if cut == len(text) else self.tokenizer.encode(text[:cut])
+        ends = self.voice.stop_ids
+        kept = [i for i in committed if i not in ends] if cut == len(text) else self.tokenizer.encode(text[:cut])
         return View(text[:cut], draft, nfe, seconds, tuple(kept))
 
-    def _pieces(self, draft: Canvas | None) -> tuple[Piece, ...]:
-        if draft is None:
-            return ()
-        statuses = draft.status_BL[0].tolist()
-        held = zip(draft.tokens_BL[0].tolist(), statuses, strict=True)
-        return tuple(
-            Piece(self._show(token, status), Status(status)) for token, status in held if status != Status.EMPTY
-        )
+    def _pieces(self, draft: Canvas, known: int, most: int) -> tuple[Piece, ...]:
+        """What of a canvas is a draft: not the end of the prompt, nor noise of later blocks, nor what is too much."""
+        columns = range(known, min(draft.length, known + most))
+        held = zip(draft.tokens_BL[0].tolist(), draft.status_BL[0].tolist(), strict=True)
+        pieces = [(token, Status(status)) for token, status in held]
+        hidden = (Status.EMPTY, Status.AHEAD)
+        return tuple(Piece(self._show(*pieces[n]), pieces[n][1]) for n in columns if pieces[n][1] not in hidden)
 
-    def _show(self, token: int, status: int) -> str:
-        if status == Status.NOISY and token >= self.tokenizer.text_size:
-            return "░"
-        return self.tokenizer.decode([token])
+    def _show(self, token: int, status: Status) -> str:
+        shown = self.tokenizer.decode([token])
+        return "░" if status == Status.NOISY and not shown else shown
 
-    def _check(self, prompt: str, max_tokens: int, length: int, mode: str) -> None:
+    def _check(self, prompt_length: int, max_tokens: int, length: int, mode: str) -> None:
         if mode not in MODES:
             raise ValueError(f"unknown mode {mode!r}; choose from {', '.join(MODES)}")
+        if mode not in self.voice.modes:
+            raise ValueError(_mode_refused(mode, self.voice))
         for name, value in (("max_tokens", max_tokens), ("canvas", length)):
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
-        room = self.network.config.max_position_embeddings
-        asked = len(self.tokenizer.encode(prompt)) + max_tokens + 2
+        asked, room = self._rounded(prompt_length + max_tokens), self.voice.room
         if asked > room:
             raise ValueError(
                 f"the prompt and max_tokens={max_tokens} come to {asked} tokens, more than the model's {room}"
             )
+
+    def _rounded(self, tokens: int) -> int:
+        """Tokens up to the end of the block in which they end."""
+        whole = getattr(self.network, "block_length", None) or 1
+        return -(-tokens // whole) * whole
+
+    # ------------------------------------------------------------------ chat
+
+    def chat(self, messages: Messages, **options: Any) -> Result:
+        """The answer to a conversation: messages with a role and a content. Options as for `stream`."""
+        mode, seed = options.get("mode") or self.voice.modes[0], options.get("seed", 0)
+        return summarise(list(self.stream_chat(messages, **options)), seed=seed, mode=mode, model=self.name)
+
+    def stream_chat(self, messages: Messages, **options: Any) -> Iterator[View]:
+        """Views of an answer coming into being. What a message spells never becomes a special token."""
+        chat = self._chat()
+        options["stop"] = (*options.get("stop", ()), *chat.stops)
+        if chat.label is not None:
+            options.setdefault("label", chat.label)
+        return self.stream(self.chat_ids(messages), **options)
+
+    def chat_ids(self, messages: Messages) -> list[int]:
+        """The tokens of a conversation, up to where the answer begins."""
+        return self._chat().encode(messages)
+
+    def render_chat(self, messages: Messages) -> str:
+        """The conversation as its template writes it, up to where the answer begins."""
+        return self._chat().render(messages)
+
+    def fitting(self, messages: Messages, max_tokens: int) -> list[Mapping[str, Any]]:
+        """The newest messages that leave room for an answer: the oldest turns go first, a system message stays."""
+        chat, kept = self._chat(), list(messages)
+        first = 1 if kept and kept[0].get("role") == "system" else 0
+        while len(kept) > first + 1 and self._rounded(len(chat.encode(kept)) + max_tokens) > self.voice.room:
+            del kept[first : first + 2]
+        return kept
+
+    def _chat(self) -> Chat:
+        self.voice.check("chat")
+        assert self.voice.chat is not None
+        return self.voice.chat
 
     # ------------------------------------------------------------------ infill
 
@@ -248,19 +345,41 @@ class Model:
         decoding = decoding or self.defaults.infill
         if gap < 1:
             raise ValueError(f"{gap=} must be at least 1")
-        head, tail = prefix.rstrip(" "), suffix.lstrip(" ")
-        before, after = self.tokenizer.encode(head), self.tokenizer.encode(_spaced(tail))
-        far, near = before[:-48], before[-48:]
-        self._check("", len(before) + len(after) + gap, 1, "diffusion")
-        context = shape(self.network, decoding).encode(torch.tensor([[self.eos_id, *far]]), None)
-        steps = samplers.infill(self.network, [near], [after], decoding, gap=gap, seed=seed, context=context)
+        if not self.voice.spaces:
+            head, tail, behind = prefix, suffix, suffix
+        else:
+            head, tail = prefix.rstrip(" "), suffix.lstrip(" ")
+            behind = _spaced(tail)
+        before, after = self.prompt_ids(head), self.tokenizer.encode(behind)
+        self.voice.check("infill")
+        self._check(len(before) + len(after), gap, 1, "diffusion")
+        far, near = self._split(before)
+        denoiser = self._denoiser(decoding)
+        context = self._encoded(denoiser, decoding, [far])
+        steps = samplers.infill(denoiser, [near], [after], decoding, gap=gap, seed=seed, context=context)
         canvas, forwards, first = _drained(steps)
-        tokens = canvas.row_tokens(0)[len(near) : len(canvas.row_tokens(0)) - len(after)]
+        whole = canvas.row_tokens(0)
+        tokens = until_stop(whole[len(near) : len(whole) - len(after)], self.voice.stop_ids)
+        tokens = [token for token in tokens if token not in self.voice.stop_ids]
         middle = self.tokenizer.decode(tokens)
         return Result(
-            text=_fitted(middle, prefix, head, suffix, tail), tokens=tuple(tokens), nfe=forwards + 1,
-            first_text_s=first, wall_s=time.perf_counter() - began, seed=seed, mode="infill", model=self.name,
+            text=_fitted(middle, prefix, head, suffix, tail) if self.voice.spaces else middle, tokens=tuple(tokens),
+            nfe=forwards + self._encodes(len(far), 0), first_text_s=first, wall_s=time.perf_counter() - began,
+            seed=seed, mode="infill", model=self.name,
         )  # fmt: skip
+
+    def _split(self, before: list[int]) -> tuple[list[int], list[int]]:
+        """What stands before a gap as context and what of it stands on the canvas: whole blocks are context."""
+        whole = getattr(self.network, "block_length", None)
+        start = len(self.voice.start)
+        cut = max(start, len(before) - NEAR) if whole is None else len(before) // whole * whole
+        return before[:cut], before[cut:]
+
+    def _encoded(self, denoiser: Any, decoding: Decoding, rows: list[list[int]]) -> Any:
+        """The context of rows of one length, as the decoding's wrappers want it; None where there is nothing."""
+        if not rows[0]:
+            return None
+        return shape(denoiser, decoding).encode(torch.tensor(rows, device=self.network.device), None)
 
     # ------------------------------------------------------------------ edit
 
@@ -284,6 +403,7 @@ class Model:
         `window` is the most tokens edited together, `rows` how many windows share a forward.
         """
         began = time.perf_counter()
+        self._check_edit(strength)
         decoding = decoding or self.defaults.edit
         if strength > 0:
             decoding = replace(self.defaults.generate, temperature=decoding.temperature)
@@ -300,7 +420,7 @@ class Model:
             if margin is not None:
                 proposals, steps = self._accepted(proposals, margin), steps + 1
             changes += [(p.window.start, p.window.end, self.tokenizer.decode(p.tokens)) for p in proposals]
-            nfe, forwards = nfe + steps + 1, max(forwards, steps)
+            nfe, forwards = nfe + steps + self._encodes(len(self._edit_prompt(instruction)), 0), max(forwards, steps)
             first = first or time.perf_counter() - began
         edited = replace_spans(text, sorted(changes))
         return EditResult(
@@ -321,17 +441,28 @@ class Model:
     ) -> list[Proposal]:
         """What `edit` would make of every window before the causal mode has a say; the group shares its forwards."""
         decoding = decoding or self.defaults.edit
-        words = self.tokenizer.encode(f"{instruction.strip()}\n")
-        prompt = [self.eos_id, self.tokenizer.special("<|edit|>"), *words]
-        context = shape(self.network, decoding).encode(torch.tensor([prompt] * len(group)), None)
-        rows = [[*part.tokens, self.eos_id] for part in group]
-        free = [[*part.free, False] for part in group]
-        drafts = samplers.edit(
-            self.network, rows, decoding, editable=free, strength=strength, seed=seed, context=context
-        )
+        end, denoiser = self.voice.end, self._denoiser(decoding)
+        context = self._encoded(denoiser, decoding, [self._edit_prompt(instruction)] * len(group))
+        rows = [[*part.tokens, *end] for part in group]
+        free = [[*part.free, *([False] * len(end))] for part in group]
+        drafts = samplers.edit(denoiser, rows, decoding, editable=free, strength=strength, seed=seed, context=context)
         canvas, _, _ = _drained(drafts)
         spent = canvas.step_B.tolist()
-        return [Proposal(part, canvas.row_tokens(row)[:-1], spent[row]) for row, part in enumerate(group)]
+        texts = [canvas.row_tokens(row) for row in range(len(group))]
+        return [Proposal(part, texts[n][: len(texts[n]) - len(end)], spent[n]) for n, part in enumerate(group)]
+
+    def _check_edit(self, strength: float) -> None:
+        self.voice.check("edit")
+        if strength == 0 and self.voice.edit_id is None:
+            raise ValueError(
+                f"{self.voice.title} was not trained to correct a text; a strength above 0 renoises and rewrites "
+                "that share of it"
+            )
+
+    def _edit_prompt(self, instruction: str) -> list[int]:
+        if self.voice.edit_id is None:
+            return list(self.voice.start)
+        return [*self.voice.start, self.voice.edit_id, *self.tokenizer.encode(f"{instruction.strip()}\n")]
 
     @torch.inference_mode()
     def gains(self, proposals: Sequence[Proposal]) -> list[float]:
@@ -351,6 +482,8 @@ class Model:
         return [p if gain >= margin else replace(p, tokens=p.window.tokens) for p, gain in found]
 
     def _notes(self, instruction: str) -> tuple[str, ...]:
+        if self.voice.edit_id is None and instruction != "fix":
+            return (f"{instruction!r} was not read: {self.name} takes no instructions, a strength alone",)
         known = self.defaults.instructions
         if not known or any(instruction.lower().startswith(word) for word in known):
             return ()
@@ -360,53 +493,39 @@ class Model:
 
     @torch.inference_mode()
     def score(self, text: str, *, block_length: int | None = None, num_samples: int = 16, seed: int = 0) -> Score:
-        """Nats of a text: exact by the causal mode, and the NELBO of block diffusion with its standard error.
+        """Nats of a text: exact by the causal mode where there is one, and the NELBO of diffusion with its error.
 
         The end of the text is not scored. Raises ValueError for empty text.
         """
+        self.voice.check("score")
         ids = self.tokenizer.encode(text)
         if not ids:
             raise ValueError("there is nothing to score in an empty text")
-        self._check(text, 1, 1, "ar")
-        length = self.defaults.block_length if block_length is None else block_length
-        estimate = estimate_nelbo(
-            self._block_denoiser(length), torch.tensor([ids]), Absorbing(*self._mask()), MaskCount(),
-            num_samples=num_samples, seed_B=seed, block_length=length,
+        self._check(len(self.voice.start) + len(ids), 1, 1, "diffusion")
+        length = self._score_length(block_length)
+        estimate = nelbo(
+            self.network, self.voice.start, ids, block_length=length, num_samples=num_samples, seed=seed
         )  # fmt: skip
         return Score(
-            tokens=len(ids), num_bytes=len(text.encode()), autoregressive_nats=float(self._nats([ids])[0]),
+            tokens=len(ids), num_bytes=len(text.encode()),
+            autoregressive_nats=float(self._nats([ids])[0]) if "ar" in self.voice.modes else None,
             nelbo_nats=float(estimate.mean_nats_B[0]), nelbo_standard_error=float(estimate.standard_error_B[0]),
-            block_length=length, num_samples=num_samples, model=self.name,
+            block_length=length or len(ids), num_samples=num_samples, model=self.name,
         )  # fmt: skip
 
-    def _mask(self) -> tuple[int, int]:
-        return self.network.config.mask_token_id, self.network.config.vocab_size
+    def _score_length(self, asked: int | None) -> int | None:
+        """Tokens per block of the bound. Only models that encode what is clean on its own can choose."""
+        if "ar" in self.voice.modes:
+            return self.defaults.block_length if asked is None else asked
+        trained: int | None = getattr(self.network, "block_length", None)
+        if asked not in (None, trained):
+            own = "all of the text at once" if trained is None else f"its own blocks of {trained} tokens"
+            raise ValueError(f"block_length={asked}: {self.voice.title} is scored over {own}")
+        return trained
 
     def _nats(self, rows: list[list[int]]) -> Tensor:
         """Exact negative log-likelihood [B] of every row by the causal mode, from the start of a text."""
-        width = max(len(row) for row in rows)
-        padded = torch.tensor([[self.eos_id, *row] + [self.eos_id] * (width - len(row)) for row in rows])
-        logits_BLV, _ = self.network.score(padded[:, :-1])
-        text_BLV = forbid(logits_BLV, self.network.controls.ids)
-        nats_BL = torch.nn.functional.cross_entropy(text_BLV.transpose(1, 2), padded[:, 1:], reduction="none")
-        held = torch.arange(width) < torch.tensor([len(row) for row in rows])[:, None]
-        return (nats_BL * held).sum(-1)
-
-    def _block_denoiser(self, length: int) -> Any:
-        """Noisy rows [N, M] to logits [N, M, V]: the last block is a canvas, what stands before it its context."""
-
-        def denoise(noisy_BL: Tensor) -> Tensor:
-            rows, width = noisy_BL.shape
-            start = (width - 1) // length * length
-            head = torch.full((rows, 1), self.eos_id)
-            context = self.network.encode(torch.cat([head, noisy_BL[:, :start]], 1))
-            block = noisy_BL[:, start:]
-            canvas = samplers.blank(width - start, self.network.corruption, torch.arange(rows))
-            logits = forbid(self.network.denoise(replace(canvas, tokens_BL=block), context), self.network.controls.ids)
-            unscored = logits.new_zeros(rows, start, logits.shape[-1])
-            return torch.cat([unscored, logits], 1)
-
-        return denoise
+        return exact_nats(self.network, self.voice.start, rows)
 
 
 def _drained(drafts: Iterator[Canvas]) -> tuple[Canvas, int, float]:
@@ -416,6 +535,15 @@ def _drained(drafts: Iterator[Canvas]) -> tuple[Canvas, int, float]:
     for draft in drafts:
         canvas, forwards, first = draft, forwards + 1, first or time.perf_counter() - began
     return canvas, forwards, first
+
+
+def _mode_refused(mode: str, voice: Voice) -> str:
+    if "diffusion" not in voice.modes:
+        return f"mode {mode!r} needs a canvas, and {voice.title} is an autoregressive model: it has mode 'ar' alone"
+    return (
+        f"mode {mode!r} needs a model that also predicts the next token, which {voice.title} does not; "
+        "the policy left_to_right writes one token per forward"
+    )
 
 
 def _spaced(text: str) -> str:

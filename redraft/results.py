@@ -117,11 +117,14 @@ class EditResult(Result):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How surprised a model is by a text. Nats over all its tokens; bits per UTF-8 byte."""
+    """How surprised a model is by a text. Nats over all its tokens; bits per UTF-8 byte.
+
+    The autoregressive figure is None for models without a causal mode.
+    """
 
     tokens: int
     num_bytes: int
-    autoregressive_nats: float
+    autoregressive_nats: float | None
     nelbo_nats: float
     nelbo_standard_error: float
     block_length: int
@@ -130,8 +133,9 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         per_byte = 1 / (self.num_bytes * 0.6931471805599453)
+        exact = self.autoregressive_nats
         return asdict(self) | {
-            "autoregressive_bits_per_byte": self.autoregressive_nats * per_byte,
+            "autoregressive_bits_per_byte": None if exact is None else exact * per_byte,
             "nelbo_bits_per_byte": self.nelbo_nats * per_byte,
             "nelbo_bits_per_byte_standard_error": self.nelbo_standard_error * per_byte,
         }

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from redraft.sampling.decoding import Decoding
     from redraft.sampling.policies import Policy
 
+DTYPES = ("bfloat16", "float16", "float32")
+
 
 def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     """The message for a name nobody knows, with the nearest one that somebody does."""
@@ -38,13 +40,34 @@ def seed(text: str) -> int:
 
 
 def add_common(parser: argparse.ArgumentParser, *, seeded: bool = True) -> None:
-    """--model, --json and --seed."""
+    """--model and how to load it, --json and --seed."""
     parser.add_argument(
         "--model", metavar="M", help="checkpoint folder or hub name (default: the model in the package)"
     )
+    add_loading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     if seeded:
         parser.add_argument("--seed", type=seed, default=0, metavar="N", help="same seed, same text (default: 0)")
+
+
+def add_loading(parser: argparse.ArgumentParser) -> None:
+    """How a model is loaded."""
+    parser.add_argument(
+        "--dtype", type=one_of("dtype", *DTYPES), metavar="DTYPE", help=f"{', '.join(DTYPES)} (default: as stored)"
+    )
+    parser.add_argument("--device", default="cpu", metavar="D", help="cpu (default), cuda, ...")
+    parser.add_argument(
+        "--cache",
+        type=one_of("cache", "none", "prefix", "dual"),
+        metavar="C",
+        help="none (default), prefix or dual: what a bidirectional model keeps between forwards, approximately",
+    )
+    parser.add_argument(
+        "--quantize", type=one_of("quantisation", "int8", "int4"), metavar="Q", help="int8 or int4 weights"
+    )
+    parser.add_argument(
+        "--tokenizer", metavar="M", help="folder or hub name to take the tokenizer from (default: the model's)"
+    )
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -112,10 +135,24 @@ def read_stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def load_model(name: str | None) -> "Model":
+def load_model(name: str | None, **options: Any) -> "Model":
     from redraft.library import load
 
-    return load(name)
+    return load(name, **options)
+
+
+def load_asked(args: argparse.Namespace) -> "Model":
+    """The model that `add_common`'s options ask for."""
+    import torch
+
+    dtype = None if args.dtype is None else getattr(torch, args.dtype)
+    options = {"device": args.device, "cache": args.cache, "quantize": args.quantize, "tokenizer": args.tokenizer}
+    try:
+        return load_model(args.model, dtype=dtype, **options)
+    except (RuntimeError, AssertionError) as error:  # torch's ways to say that there is no such device
+        if args.device == "cpu":
+            raise
+        raise ValueError(f"--device {args.device}: {str(error).splitlines()[0]}") from None
 
 
 def print_json(values: dict[str, Any]) -> None:

@@ -2,51 +2,63 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from redraft.cli.arguments import add_common, load_model, print_json
+from redraft.cli.arguments import add_common, add_decoding, decoding_of, load_asked, print_json
 
 if TYPE_CHECKING:
+    from redraft.chat import Message
     from redraft.library import Model
     from redraft.results import Result
+    from redraft.sampling.decoding import Decoding
 
 HELP = "talk with the model (a small one makes small talk)"
 EXAMPLES = """\
   redraft chat
   redraft chat --temperature 0.8 --seed 3
+  redraft chat GSAI-ML/LLaDA-8B-Instruct --system "Answer in one sentence."
   printf "Hello!\\nHow are you?\\n" | redraft chat --json
 
 /reset forgets the conversation, /quit or Ctrl-D ends it, Ctrl-C cuts an answer short. The oldest turns are dropped
 when the context is full."""
 
-STOPS = ("\nUser:", "\n")
-Turns = list[tuple[str, str]]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="MODEL", help="the same as --model")
+    parser.add_argument("--system", metavar="TEXT", help="what the model is told before the conversation")
     parser.add_argument("--max-tokens", type=int, default=96, metavar="N", help="length of an answer at most (96)")
-    parser.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token, 1 draws")
+    add_decoding(parser)
     add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    model = load_model(args.model)
-    turns: Turns = []
-    said: Turns = []  # everything, for --json
+    model = _model(args)
+    first: list[Message] = [] if args.system is None else [{"role": "system", "content": args.system}]
+    told = list(first)
+    said: list[tuple[str, str]] = []  # everything, for --json
+    decoding = decoding_of(args, model.defaults.generate)
     while (line := _heard(args.json)) is not None:
         if line == "/quit":
             break
         if line == "/reset":
-            turns.clear()
+            told = list(first)
             continue
-        turns = fitting(turns, line, model, args.max_tokens)
-        answer = _answer(model, prompt_of(turns, line), len(said), args).text.strip()
-        turns.append((line, answer))
+        told = model.fitting([*told, {"role": "user", "content": line}], args.max_tokens)
+        answer = _answer(model, told, decoding, len(said), args).text.strip()
+        told.append({"role": "assistant", "content": answer})
         said.append((line, answer))
     if args.json:
         print_json({"model": model.name, "turns": [{"user": user, "assistant": text} for user, text in said]})
     return 0
+
+
+def _model(args: argparse.Namespace) -> "Model":
+    if args.name is not None and args.model is not None:
+        raise ValueError(f"two models are named: {args.name} and --model {args.model}")
+    args.model = args.model if args.name is None else args.name
+    model = load_asked(args)
+    model.voice.check("chat")
+    return model
 
 
 def _heard(quiet: bool) -> str | None:
@@ -60,30 +72,14 @@ def _heard(quiet: bool) -> str | None:
             return line
 
 
-def prompt_of(turns: Sequence[tuple[str, str]], line: str) -> str:
-    """A conversation as the model was trained on it, up to the answer it owes."""
-    told = "".join(f"User: {user}\nAssistant: {text}\n" for user, text in turns)
-    return f"{told}User: {line}\nAssistant:"
-
-
-def fitting(turns: Turns, line: str, model: "Model", max_tokens: int) -> Turns:
-    """The newest turns that leave room for the answer."""
-    room = model.network.config.max_position_embeddings - max_tokens - 2
-    while turns and len(model.tokenizer.encode(prompt_of(turns, line))) > room:
-        turns = turns[1:]
-    return turns
-
-
-def _answer(model: "Model", prompt: str, number: int, args: argparse.Namespace) -> "Result":
+def _answer(
+    model: "Model", told: "list[Message]", decoding: "Decoding", number: int, args: argparse.Namespace
+) -> "Result":
     from redraft.cli import terminal
     from redraft.cli.generate import collect
     from redraft.results import summarise
 
-    label = "dialogue" if "dialogue" in model.network.config.labels else None
-    stream = model.stream(
-        prompt, max_tokens=args.max_tokens, temperature=args.temperature, seed=args.seed + number, label=label,
-        stop=STOPS,
-    )  # fmt: skip
+    stream = model.stream_chat(told, max_tokens=args.max_tokens, decoding=decoding, seed=args.seed + number)
     live = terminal.interactive() and not args.json
     views, _ = collect(terminal.animate(stream, "Assistant:") if live else stream)
     result = summarise(views, seed=args.seed + number, mode="diffusion", model=model.name)

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(model: "Model", seed: int) -> dict[str, Any]:
-    label = "story" if "story" in model.network.config.labels else None
+    label = "story" if "story" in model.voice.labels else None
     return {"max_tokens": STORY_TOKENS, "label": label, "seed": seed}
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redraft.cli.arguments import add_common, load_model, print_json, read_stdin
+from redraft.cli.arguments import add_common, load_asked, print_json, read_stdin
 
 if TYPE_CHECKING:
     from redraft.files import TextFile
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     _check(args)
     file = decode_text(read_stdin(), "standard input") if args.file == "-" else read_text_file(Path(args.file))
-    result = _edited(load_model(args.model), file, args)
+    result = _edited(load_asked(args), file, args)
     if args.write and result.edits:
         replace_file(Path(args.file), file.encoded(result.text))
     _tell(result, args)

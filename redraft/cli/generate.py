@@ -10,7 +10,7 @@ from redraft.cli.arguments import (
     add_common,
     add_decoding,
     decoding_of,
-    load_model,
+    load_asked,
     one_of,
     print_json,
     read_argument,
@@ -26,6 +26,7 @@ EXAMPLES = """\
   redraft generate "Once upon a time, there was a little fox"
   redraft generate --label story --temperature 0.8 --seed 7 --trace fox.jsonl
   echo "User: Hello! How are you?" | redraft generate --mode ar --json
+  redraft generate --model GSAI-ML/LLaDA-8B-Instruct --cache dual --device cuda "def fib(n):"
 
 The text goes to standard output, without the prompt. In a terminal the canvas is seen resolving: grey is noise, white
 is accepted, yellow was accepted and then revised."""
@@ -44,9 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         type=one_of("mode", "diffusion", "ar", "verify"),
-        default="diffusion",
         metavar="MODE",
-        help="diffusion (default); ar: one token per forward; verify: drafts verified, the ar text exactly",
+        help="diffusion (default if it can); ar: one token per forward; verify: drafts verified, the ar text exactly",
     )
     parser.add_argument("--label", metavar="NAME", help="a kind of text the model was trained on, such as story")
     parser.add_argument("--guidance", type=float, metavar="S", help="classifier-free guidance scale; 0 is off")
@@ -62,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
     _check(args)
     prompt = read_argument(args.prompt)
-    model = load_model(args.model)
+    model = load_asked(args)
+    args.mode = args.mode or model.voice.modes[0]
+    _check_mode(args)
     decoding = decoding_of(args, model.defaults.generate)
     stream = model.stream(
         prompt,
@@ -89,10 +91,14 @@ def run(args: argparse.Namespace) -> int:
     return 130 if interrupted else 0
 
 
-def _check(args: argparse.Namespace) -> None:
+def _check_mode(args: argparse.Namespace) -> None:
     for name in IDLE.get(args.mode, ()):
         if getattr(args, name) is not None:
             raise ValueError(f"--{name} does not apply to --mode {args.mode}")
+
+
+def _check(args: argparse.Namespace) -> None:
+    _check_mode(args)
     if args.trace is not None and not args.trace.absolute().parent.is_dir():
         raise ValueError(f"cannot write {args.trace}: there is no folder {args.trace.parent}")
     if "" in args.stop:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from redraft.cli.arguments import add_common, add_decoding, decoding_of, load_model, print_json
+from redraft.cli.arguments import add_common, add_decoding, decoding_of, load_asked, print_json
 
 HELP = "fill the gap between two texts"
 EXAMPLES = """\
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.prefix and not args.suffix:
         raise ValueError("give --prefix, --suffix or both")
-    model = load_model(args.model)
+    model = load_asked(args)
     decoding = decoding_of(args, model.defaults.infill)
     result = model.infill(args.prefix, args.suffix, gap=args.gap, decoding=decoding, seed=args.seed)
     if args.json:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from redraft.cli.arguments import add_common, load_model, print_json, read_argument
+from redraft.cli.arguments import add_common, load_asked, print_json, read_argument
 
 HELP = "nats and bits per byte of a text, exact and as a diffusion bound"
 EXAMPLES = """\
@@ -10,8 +10,9 @@ EXAMPLES = """\
   redraft score - < story.txt
   redraft score "The cat sat on the mat." --block-length 8 --samples 64 --json
 
-The exact figure is the causal mode's. The bound (NELBO) is that of block diffusion, estimated from random noise levels
-and given with its standard error; with blocks of 1 it is the causal figure of the denoising mode."""
+The exact figure is the causal mode's, where a model has one. The bound (NELBO) is that of block diffusion, estimated
+from random noise levels and given with its standard error; with blocks of 1 it is the causal figure of the denoising
+mode."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-    model = load_model(args.model)
+    model = load_asked(args)
     score = model.score(text, block_length=args.block_length, num_samples=args.samples, seed=args.seed)
     values = score.to_json()
     if args.json:
@@ -36,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     exact, bound = values["autoregressive_bits_per_byte"], values["nelbo_bits_per_byte"]
     error = values["nelbo_bits_per_byte_standard_error"]
     print(f"{score.tokens} tokens, {score.num_bytes} bytes")
-    print(f"{'causal, exact':<20}{score.autoregressive_nats:10.2f} nats {'':<8} {exact:.3f} bits per byte")
+    if exact is not None:
+        print(f"{'causal, exact':<20}{score.autoregressive_nats:10.2f} nats {'':<8} {exact:.3f} bits per byte")
     name, spread = f"NELBO, blocks of {score.block_length}", f"± {score.nelbo_standard_error:.2f}"
     print(f"{name:<20}{score.nelbo_nats:10.2f} nats {spread:<8} {bound:.3f} ± {error:.3f} bits per byte")
     return 0

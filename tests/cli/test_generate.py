@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from redraft.cli import chat, terminal
+from redraft.cli import terminal
 from redraft.core.canvas import Status
 from redraft.library import load
 from redraft.results import Piece, View
@@ -175,11 +175,15 @@ def test_chat_in_a_pipe_prints_the_answers(run, checkpoint, stdin) -> None:
 
 def test_chat_drops_the_oldest_turns_first(checkpoint) -> None:
     model = load(checkpoint)
-    turns = [(f"question {n}", "answer " * 20) for n in range(20)]
-    kept = chat.fitting(turns, "last", model, 32)
-    assert 0 < len(kept) < 20
-    assert kept == turns[-len(kept) :]
-    assert len(model.tokenizer.encode(chat.prompt_of(kept, "last"))) <= 256 - 32 - 2
+    told = [{"role": role, "content": f"{role} {n} " * 8} for n in range(20) for role in ("user", "assistant")]
+    told.append({"role": "user", "content": "last"})
+    kept = model.fitting(told, 32)
+    assert 1 < len(kept) < len(told)
+    assert kept == told[-len(kept) :]
+    assert len(kept) % 2 == 1
+    prompt = model.render_chat(kept)
+    assert prompt.endswith("User: last\nAssistant:")
+    assert len(model.tokenizer.encode(prompt)) <= 256 - 32
 
 
 # ------------------------------------------------------------------ traces
