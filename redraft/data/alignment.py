@@ -9,9 +9,8 @@ from itertools import groupby
 from random import Random
 from typing import Literal
 
-from rapidfuzz.distance import Levenshtein
-
 from redraft.core.canvas import Controls
+from redraft.data.kept import kept_stretches
 
 Kind = Literal["keep", "substitute", "delete", "insert"]
 
@@ -46,10 +45,7 @@ def align(source: Sequence[int], target: Sequence[int]) -> list[Op]:
 def _kept_stretches(source: Sequence[int], target: Sequence[int], tail: int) -> list[tuple[int, int, int]]:
     """(source start, target start, length) of every stretch that stays, the shared last token included."""
     kept: list[tuple[int, int, int]] = []
-    equal = [code for code in Levenshtein.opcodes(source, target) if code.tag == "equal"]
-    for i, j, size in [(c.src_start, c.dest_start, c.src_end - c.src_start) for c in equal] + [
-        (len(source), len(target), tail)
-    ]:
+    for i, j, size in [*kept_stretches(source, target), (len(source), len(target), tail)]:
         # As cheap without: [a b] -> [b a] is two substitutions rather than an insert, a kept token and a delete.
         while kept and _cost(_end(kept[:-1]), (i, j)) <= _cost(_end(kept[:-1]), kept[-1]) + _cost(_end(kept), (i, j)):
             kept.pop()
