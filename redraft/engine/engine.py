@@ -2,15 +2,19 @@
 
 A tick asks the scheduler who works, runs their spans through the network in one forward, applies one `step` per
 distinct Decoding, and lets every program whose command is done say the next one. Rows leave when their own stop fires;
-nobody waits for a neighbour. Synchronous and single-threaded: `thread` gives it an edge.
+nobody waits for a neighbour. A guided request has a second item, whose text is the unconditional one; its step is made
+when the states of both are there. Synchronous and single-threaded: `thread` gives it an edge.
 
-The law: whatever shares its ticks with it, a request's tokens are those of the plain sampler alone.
+The law: whatever shares its ticks with it, a request's tokens are those of the plain sampler alone. What
+goes wrong with a request ends that request and no other.
+
+Shapes: B rows, N scored columns of all of them, L canvas positions, D model, V vocabulary.
 """
 
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -23,8 +27,8 @@ from redraft.engine.program import Decide, Encode, Next, Output, Program, Writer
 from redraft.engine.scheduler import Item, Scheduler, Span, Work
 from redraft.sampling.autoregressive import pick
 from redraft.sampling.decoding import Decoding
-from redraft.sampling.samplers import first_limit, kept, moved
-from redraft.sampling.wrappers import SeenContext, Wrapper, shape
+from redraft.sampling.samplers import first_limit, moved
+from redraft.sampling.wrappers import SeenContext, Wrapper, guide, shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,8 @@ class Job:
     command: Decide | Next | None = None
     canvas: Canvas | None = None
     limit_B: Tensor | None = None
+    first_encoded: int = 0  # tokens of its first Encode: what guidance calls the prompt
+    states: dict[Item, Tensor] = field(default_factory=dict)  # of the open canvas, waiting for those of its partner
     forwards: int = 0
     denoises: int = 0
     started: float | None = None  # the clock at its first forward
@@ -82,9 +88,18 @@ class Counters:
     finished: int = 0
     cancelled: int = 0
     failed: int = 0
-    reused_tokens: int = 0
+    reused_tokens: int = 0  # that the prefix cache spared
+    preemptions: int = 0
     forward_s: float = 0.0
     step_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stacked:
+    """The canvases of one Decoding's rows side by side, as they left their last step."""
+
+    rows: tuple[Canvas, ...]
+    together: Canvas
 
 
 @dataclass(slots=True)
@@ -99,14 +114,20 @@ class Engine:
     counters: Counters = field(init=False, default_factory=Counters)
     _jobs: dict[Item, Job] = field(init=False, default_factory=dict)
     _numbers: Any = field(init=False, default_factory=itertools.count)
+    _stacks: dict[Any, _Stacked] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         config = self.config
-        align = getattr(self.denoiser, "block_length", None) or 1
-        page_size = -(-config.page_size // align) * align  # a page never splits a block: its keys see all of it
+        page_size = (
+            -(-config.page_size // self._align) * self._align
+        )  # a page never splits a block: its keys see it all
         pool = PagePool(config.num_pages, page_size)
         self.scheduler = Scheduler(pool, config.max_rows, config.tick_tokens, config.chunk)
         self.executor = executor_of(self.denoiser, config.num_pages * page_size, page_size)
+
+    @property
+    def _align(self) -> int:
+        return getattr(self.denoiser, "block_length", None) or 1
 
     # ------------------------------------------------------------------ requests
 
@@ -126,19 +147,15 @@ class Engine:
         waiting = len(self.scheduler.waiting)
         if waiting >= self.config.max_waiting:
             raise Busy(waiting, self._wait_estimate(waiting))
-        item = Item(next(self._numbers), priority, deadline, root=root, paged=self.executor.paged)
-        item.align = getattr(self.denoiser, "block_length", None) or 1
+        item = self._item(priority, deadline, root)
         out = Output()
         job = Job(item, out, writer(self.denoiser, out), listener, self.clock())
-        self._jobs[item] = job
+        self._enter(job, item)
         try:
             self._answer(job, None)
-            self._check_fits(job)
-        except ValueError:
-            del self._jobs[item]
+        except BaseException:
+            self._drop(job)
             raise
-        if job.alive:
-            self.scheduler.submit(item)
         return job
 
     def cancel(self, job: Job, reason: str = "cancelled") -> None:
@@ -148,21 +165,36 @@ class Engine:
             self.counters.cancelled += 1
             self._end(job)
 
+    def fail(self, job: Job, error: Exception) -> None:
+        """End a request that cannot go on; its listener sees the error."""
+        if job.alive:
+            job.out.finish, job.error = "error", f"{type(error).__name__}: {error}"
+            self.counters.failed += 1
+            self._end(job)
+
     @property
     def idle(self) -> bool:
         return not self._jobs
 
     @property
     def jobs(self) -> Sequence[Job]:
-        return list(self._jobs.values())
+        return list(dict.fromkeys(self._jobs.values()))
 
-    def _check_fits(self, job: Job) -> None:
-        pool = self.scheduler.pool
-        needed = pool.pages_for(len(job.item.text) + job.item.canvas)
-        if job.item.paged and needed > pool.num_pages:
-            raise ValueError(f"the request needs {needed} pages of {pool.page_size} tokens; there are {pool.num_pages}")
+    def check(self) -> None:
+        """Raise AssertionError unless every page is where the books say."""
+        self.scheduler.check(list(self._jobs))
+
+    def _item(self, priority: int, deadline: float | None, root: Any) -> Item:
+        return Item(
+            next(self._numbers), priority, deadline, align=self._align, paged=self.executor.paged, root=root
+        )  # fmt: skip
+
+    def _enter(self, job: Job, item: Item) -> None:
+        self._jobs[item] = job
+        self.scheduler.submit(item)
 
     def _wait_estimate(self, waiting: int) -> float:
+        """Seconds until so many requests are through, at the pace so far; a second each before any was."""
         spent = self.counters.forward_s + self.counters.step_s
         each = spent / self.counters.finished if self.counters.finished else 1.0
         return max(1.0, waiting * each)
@@ -173,153 +205,267 @@ class Engine:
     def tick(self) -> bool:
         """One forward for everyone whose turn it is. False when nobody had anything to do."""
         for item in self.scheduler.expired(self.clock()):
-            self.cancel(self._jobs[item], "deadline")
+            if item in self._jobs:  # its partner may have ended it
+                self.cancel(self._jobs[item], "deadline")
         spans = self.scheduler.plan()
+        for item in self.scheduler.displaced:
+            self.executor.forget(item)
+        self.counters.preemptions = self.scheduler.preemptions
+        self.counters.reused_tokens = self.scheduler.reused
         if not spans:
             return False
         self.counters.ticks += 1
-        try:
-            self._work(spans)
-        except Exception as error:  # a tick's failure is its requests' alone: the engine and its other requests go on
-            self._fail([self._jobs[span.item] for span in spans if span.item in self._jobs], error)
-        for span in spans:
-            self._tell(self._jobs.get(span.item))
-        return True
-
-    def _work(self, spans: Sequence[Span]) -> None:
-        began = time.perf_counter()
-        hidden = self.executor.forward([(span, self._jobs[span.item].canvas) for span in spans])
-        scored = self._scored(spans, hidden)
-        middle = time.perf_counter()
-        for span in spans:
-            self._count(span)
-        self._decide(scored)
-        self._draw(spans, hidden)
-        self.counters.forward_s += middle - began
-        self.counters.step_s += time.perf_counter() - middle
-
-    def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
+        jobs = dict.fromkeys(self._jobs[span.item] for span in spans)
+        self._work(spans)
         for job in jobs:
-            job.out.finish, job.error = "error", f"{type(error).__name__}: {error}"
-            self.counters.failed += 1
-            self._end(job)
+            if job.alive:
+                self._tell(job)
+        return True
 
     def run(self) -> None:
         """Tick until everything submitted is finished."""
         while not self.idle:
             self.tick()
 
-    def _scored(self, spans: Sequence[Span], hidden: Sequence[Tensor]) -> list[tuple[Job, Tensor]]:
-        """Jobs whose canvas was denoised, with its logits [n, V]: one head for all of them."""
-        found = [(self._jobs[s.item], h) for s, h in zip(spans, hidden, strict=True) if s.work is Work.DENOISE]
-        if not found:
-            return []
-        logits_NV = self.executor.logits(torch.cat([states for _, states in found]))
-        parts = logits_NV.split([len(states) for _, states in found])
-        return [(job, part) for (job, _), part in zip(found, parts, strict=True)]
+    def _work(self, spans: Sequence[Span]) -> None:
+        began = time.perf_counter()
+        made = self._forward(spans)
+        for span, states in made:
+            self._count(span, states)
+        groups = self._ready(made)
+        middle = time.perf_counter()
+        for key, jobs in groups.items():
+            self._decide(key, jobs)
+        self._draw([(self._jobs[span.item], states) for span, states in made if self._wants_next(span)])
+        self.counters.forward_s += middle - began
+        self.counters.step_s += time.perf_counter() - middle
 
-    def _count(self, span: Span) -> None:
-        job = self._jobs[span.item]
+    def _forward(self, spans: Sequence[Span]) -> list[tuple[Span, Tensor]]:
+        """States of every span. Where the forward fails, each is tried alone: who fails then fails alone."""
+        try:
+            states = self.executor.forward([(span, self._jobs[span.item].canvas) for span in spans])
+        except Exception as error:
+            if len(spans) > 1:
+                return [pair for span in spans if span.item in self._jobs for pair in self._forward([span])]
+            self.fail(self._jobs[spans[0].item], error)
+            return []
+        return list(zip(spans, states, strict=True))
+
+    def _count(self, span: Span, states: Tensor) -> None:
+        job = self._jobs.get(span.item)
+        if job is None:  # its partner's forward failed
+            return
         job.forwards += 1
         if job.started is None:
             job.started = self.clock()
         if span.work is Work.ENCODE:
             self.counters.encoded_tokens += span.length
-            job.item.held += span.length
-            if not job.item.to_encode:
-                self.scheduler.publish(job.item)
+            span.item.held += span.length
+            if not span.item.to_encode:
+                self.scheduler.publish(span.item)
         else:
             self.counters.denoised_positions += span.length
-            job.denoises += 1
+            job.states[span.item] = states
+            span.item.canvas = 0
 
-    def _decide(self, scored: Sequence[tuple[Job, Tensor]]) -> None:
-        """One step per distinct Decoding among the canvases, then the next command of those that are done."""
-        groups: dict[Any, list[tuple[Job, Tensor]]] = {}
-        for job, logits in scored:
-            groups.setdefault(self._group_of(job), []).append((job, logits))
-        for group in groups.values():
-            self._step([job for job, _ in group], [logits for _, logits in group])
+    # ------------------------------------------------------------------ canvases
+
+    def _ready(self, made: Sequence[tuple[Span, Tensor]]) -> dict[Any, list[Job]]:
+        """Jobs that have all states of their canvas, by what can take one step together."""
+        groups: dict[Any, list[Job]] = {}
+        for job in dict.fromkeys(self._jobs[span.item] for span, _ in made if span.item in self._jobs):
+            if job.states and len(job.states) == len(job.item.pair):
+                groups.setdefault(self._group_of(job), []).append(job)
+        return groups
 
     def _group_of(self, job: Job) -> Any:
         """Rows with a repetition penalty stand alone: their logits depend on their own text."""
         decoding = _decoding(job)
         return (decoding, job.item.number if decoding.repetition_penalty != 1 else None)
 
-    def _step(self, jobs: list[Job], logits: list[Tensor]) -> None:
-        canvases = [_canvas(job) for job in jobs]
-        canvas, logits_BLV = stack(canvases), _padded(logits)
-        decoding = _decoding(jobs[0])
-        context = self._seen(jobs[0]) if decoding.repetition_penalty != 1 else None
-        shaped = shape(_Given(self.denoiser, logits_BLV), decoding).denoise(canvas, context)
-        limits = [job.limit_B for job in jobs]
-        after = moved(self.denoiser, canvas, shaped, decoding, torch.cat([lim for lim in limits if lim is not None]))
-        done = after.done_B.tolist()
-        for row, job in enumerate(jobs):
-            job.canvas = kept(after.select([row]))
-            job.item.canvas = job.canvas.length
-            if done[row]:
-                self._answer(job, job.canvas)
+    def _decide(self, key: Any, jobs: list[Job]) -> None:
+        """One step of canvases with one Decoding, then the next command of those that are done."""
+        try:
+            after = self._step(key, jobs)
+        except Exception as error:
+            if len(jobs) == 1:
+                return self.fail(jobs[0], error)
+            for job in jobs:
+                self._decide(key, [job])
+            return None
+        for job, canvas, done in after:
+            job.states = {}
+            self._guard(job, self._answer if done else self._reopen, canvas)
+        return None
 
-    def _seen(self, job: Job) -> SeenContext:
-        tokens_1S = torch.tensor([job.item.text], dtype=torch.long)
+    def _step(self, key: Any, jobs: list[Job]) -> list[tuple[Job, Canvas, bool]]:
+        decoding = replace(_decoding(jobs[0]), guidance=0.0)
+        canvas, logits_BLV = self._together(key, jobs), self._logits(jobs)
+        context = self._seen(jobs[0]) if decoding.repetition_penalty != 1 else None
+        shaped_BLV = shape(_Given(self.denoiser, logits_BLV), decoding).denoise(canvas, context)
+        limit_B = torch.cat([_limit(job) for job in jobs])
+        after = moved(self.denoiser, canvas, shaped_BLV, decoding, limit_B)
+        used_BL = after.present_BL * torch.arange(1, after.length + 1, device=limit_B.device)
+        widths, done = used_BL.amax(-1).clamp_min(1).tolist(), after.done_B.tolist()
+        rows = tuple(_row(after, number, width) for number, width in enumerate(widths))
+        self._stacks[key] = _Stacked(rows, after.narrow(max(widths)))
+        return list(zip(jobs, rows, done, strict=True))
+
+    def _together(self, key: Any, jobs: list[Job]) -> Canvas:
+        """The jobs' canvases in one: as they left their last step, where that was of these very rows."""
+        rows = tuple(_canvas(job) for job in jobs)
+        known = self._stacks.pop(key, None)
+        if known is not None and len(known.rows) == len(rows) and all(map(_same, known.rows, rows)):
+            return known.together
+        return stack(rows)
+
+    def _logits(self, jobs: list[Job]) -> Tensor:
+        """Scores [B, L, V] of the jobs' canvases, guided where their Decoding says so."""
+        logits_BLV = self._scores([job.states[job.item] for job in jobs])
+        scale = _decoding(jobs[0]).guidance
+        if not scale:
+            return logits_BLV
+        return guide(logits_BLV, self._scores([job.states[_partner(job)] for job in jobs]), scale)
+
+    def _scores(self, states: list[Tensor]) -> Tensor:
+        """One head for all rows. What is missing at the end of a shorter one is nobody's to decide."""
+        lengths = [len(states_LD) for states_LD in states]
+        logits_NV = self.executor.logits(torch.cat(states))
+        if len(set(lengths)) == 1:
+            return logits_NV.unflatten(0, (len(states), lengths[0]))
+        return torch.nn.utils.rnn.pad_sequence(list(logits_NV.split(lengths)), batch_first=True)
+
+    def _seen(self, job: Job) -> SeenContext | None:
+        if not job.item.text:
+            return None
+        tokens_1S = torch.tensor([job.item.text], dtype=torch.long, device=_canvas(job).tokens_BL.device)
         return SeenContext(None, tokens_1S, torch.ones_like(tokens_1S, dtype=torch.bool))
 
-    def _draw(self, spans: Sequence[Span], hidden: Sequence[Tensor]) -> None:
-        """The next tokens of rows that go left to right."""
-        for span, states in zip(spans, hidden, strict=True):
-            job = self._jobs.get(span.item)
-            if job is None or not isinstance(job.command, Next) or span.item.to_encode or span.work is not Work.ENCODE:
-                continue
-            logits_BV = self.executor.logits(states[-1:])
+    # ------------------------------------------------------------------ next tokens
+
+    def _wants_next(self, span: Span) -> bool:
+        job = self._jobs.get(span.item)
+        encoded = span.work is Work.ENCODE and not span.item.to_encode
+        return encoded and job is not None and isinstance(job.command, Next)
+
+    def _draw(self, wanting: list[tuple[Job, Tensor]]) -> None:
+        """The next token of rows that go left to right."""
+        if not wanting:
+            return
+        logits_BV = self.executor.logits(torch.cat([states[-1:] for _, states in wanting]))
+        for (job, _), logits_1V in zip(wanting, logits_BV.split(1), strict=True):
             command = job.command
-            seed_B = torch.tensor([command.seed])
-            token = int(pick(self.denoiser, logits_BV, command.temperature, seed_B, command.number))
-            self._answer(job, (token, float(logits_BV[0].softmax(-1)[token])))
+            assert isinstance(command, Next)
+            seed_B = torch.tensor([command.seed], device=logits_1V.device)
+            token = int(pick(self.denoiser, logits_1V, command.temperature, seed_B, command.number))
+            self._guard(job, self._answer, (token, float(logits_1V[0].softmax(-1)[token])))
 
     # ------------------------------------------------------------------ programs
 
+    def _guard(self, job: Job, action: Callable[[Job, Any], None], answer: Any) -> None:
+        """An action on a request within a tick: an error is the request's alone."""
+        try:
+            action(job, answer)
+        except Exception as error:
+            self.fail(job, error)
+
     def _answer(self, job: Job, answer: Any) -> None:
         """Let a program hear how its command went and say the next; encoding is queued until something else comes."""
-        job.command, job.canvas, job.item.canvas = None, None, 0
+        job.command, job.canvas = None, None
         committed = len(job.out.tokens)
+        fresh = 0
         try:
             command = job.program.send(answer)
             while isinstance(command, Encode):
-                job.item.text += command.tokens
+                fresh += len(command.tokens)
+                self._read(job, command.tokens)
                 command = job.program.send(None)
-            self._take_up(job, command)
+            self._take_up(job, command, fresh)
         except StopIteration:
+            self._count_text(job, committed)
             self.counters.finished += 1
             self._end(job)
-        if job.first_token is None and len(job.out.tokens) > committed:
-            job.first_token = self.clock()
-        self.counters.committed_tokens += len(job.out.tokens) - committed
+        else:
+            self._count_text(job, committed)
 
-    def _take_up(self, job: Job, command: Decide | Next) -> None:
-        if isinstance(command, Next) and not self.executor.paged:
-            raise ValueError("this model keeps no keys and values, so it cannot go left to right")
+    def _read(self, job: Job, tokens: list[int]) -> None:
+        """Tokens to be encoded behind what is; an unconditional half reads all but the prompt."""
+        if not job.item.text:
+            job.first_encoded = len(tokens)
+        for item in job.item.pair:
+            item.text += tokens
+
+    def _take_up(self, job: Job, command: Decide | Next, fresh: int) -> None:
         job.command = command
-        job.item.keeps_last = isinstance(command, Next) or self.executor.keeps_last
+        if isinstance(command, Next):
+            self._check_next(fresh)
+        elif command.decoding.guidance and job.item.partner is None:
+            self._add_partner(job, command.decoding.null_id)
+        for item in job.item.pair:
+            item.keeps_last = isinstance(command, Next) or self.executor.keeps_last
         if isinstance(command, Decide):
-            job.canvas, job.item.canvas = command.canvas, command.canvas.length
-            job.limit_B = first_limit(command.canvas)
+            job.canvas, job.limit_B = command.canvas, first_limit(command.canvas)
+        self._open(job)
+
+    def _check_next(self, fresh: int) -> None:
+        if not self.executor.paged:
+            raise ValueError("this model keeps no keys and values, so it cannot go left to right")
+        if not fresh:
+            raise ValueError("a next token follows tokens that were just encoded, and there are none")
+
+    def _add_partner(self, job: Job, null_id: int | None) -> None:
+        """The unconditional half of a guided request: its prompt replaced token by token, or left out."""
+        item = job.item
+        if not item.text:
+            raise ValueError("guidance needs a prompt to be turned from, and nothing was encoded yet")
+        partner = self._item(item.priority, item.deadline, item.root)
+        prompt = [] if null_id is None else [null_id] * job.first_encoded
+        partner.text = prompt + item.text[job.first_encoded :]
+        item.partner, partner.partner = partner, item
+        self._enter(job, partner)
+
+    def _reopen(self, job: Job, canvas: Canvas) -> None:
+        job.canvas = canvas
+        self._open(job)
+
+    def _open(self, job: Job) -> None:
+        """Have the canvas denoised, if there is one. Raises ValueError where all pages together cannot hold it."""
+        for item in job.item.pair:
+            item.canvas = 0 if job.canvas is None else job.canvas.length
+        needed, pool = self.scheduler.pages_of(job.item), self.scheduler.pool
+        if needed > pool.num_pages:
+            raise ValueError(f"the request needs {needed} pages of {pool.page_size} tokens; there are {pool.num_pages}")
+
+    def _count_text(self, job: Job, before: int) -> None:
+        if job.first_token is None and len(job.out.tokens) > before:
+            job.first_token = self.clock()
+        self.counters.committed_tokens += len(job.out.tokens) - before
+
+    # ------------------------------------------------------------------ the end
 
     def _end(self, job: Job) -> None:
         job.finished = self.clock()
-        self._jobs.pop(job.item, None)
-        self.scheduler.drop(job.item)
-        self.executor.forget(job.item)
+        self._drop(job)
+        self._tell(job)
+
+    def _drop(self, job: Job) -> None:
+        """Leave nothing of a job but itself."""
+        for item in job.item.pair:
+            self._jobs.pop(item, None)
+            self.scheduler.drop(item)
+            self.executor.forget(item)
+        job.states = {}
         job.program.close()
-        if job.listener is not None:
-            job.listener(job)
+        if not self._jobs:
+            self._stacks.clear()
 
-    def _tell(self, job: Job | None) -> None:
-        if job is not None:
+    def _tell(self, job: Job) -> None:
+        """A listener that raises hears no more, and its request ends."""
+        try:
             job.listener(job)
-
-    def check(self) -> None:
-        """Raise AssertionError unless every page is where the books say."""
-        self.scheduler.check(list(self._jobs))
+        except Exception as error:
+            job.listener = _silence
+            self.fail(job, error)
 
 
 class _Given(Wrapper):
@@ -333,6 +479,10 @@ class _Given(Wrapper):
         return self.logits_BLV
 
 
+def _silence(job: Job) -> None:
+    """Nobody listens."""
+
+
 def _decoding(job: Job) -> Decoding:
     assert isinstance(job.command, Decide)
     return job.command.decoding
@@ -343,9 +493,22 @@ def _canvas(job: Job) -> Canvas:
     return job.canvas
 
 
-def _padded(logits: list[Tensor]) -> Tensor:
-    """[n_b, V] of every row as [B, L, V]; what is missing is nobody's to decide."""
-    longest = max(len(row) for row in logits)
-    if all(len(row) == longest for row in logits):
-        return torch.stack(logits)
-    return torch.stack([torch.nn.functional.pad(row, (0, 0, 0, longest - len(row))) for row in logits])
+def _limit(job: Job) -> Tensor:
+    assert job.limit_B is not None
+    return job.limit_B
+
+
+def _partner(job: Job) -> Item:
+    assert job.item.partner is not None
+    return job.item.partner
+
+
+def _same(one: Canvas, other: Canvas) -> bool:
+    return one is other
+
+
+def _row(canvas: Canvas, row: int, width: int) -> Canvas:
+    """One row's first columns, seen where they are: nothing is copied, and no step writes in place."""
+    values = [getattr(canvas, f.name) for f in fields(canvas)]
+    columns: list[Any] = [None if value is None else value[row : row + 1] for value in values]
+    return Canvas(*columns).narrow(width)
