@@ -37,6 +37,8 @@ class Snapshot:
     draft        the canvas at work, where the listener wants to see it
     forwards     that this request took part in; `denoises` of them over a canvas
     finish       None while it runs; then stop, length, cancelled, deadline or error
+    wait_s       until its first forward; `first_s` until its first committed text, `total_s` until now or its end
+    reused       tokens of its text that the prefix cache held already
     """
 
     tokens: tuple[int, ...]
@@ -49,6 +51,7 @@ class Snapshot:
     wait_s: float
     first_s: float | None
     total_s: float
+    reused: int = 0
 
 
 class EngineThread:
@@ -58,8 +61,9 @@ class EngineThread:
         self.engine = engine
         self._mail: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+        self._door = threading.Lock()  # nothing is left in the mailbox once the thread has read it for the last time
+        self._stopping = self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> "EngineThread":
         self._thread.start()
@@ -71,18 +75,17 @@ class EngineThread:
 
     def stop(self, *, drain: bool = True, timeout: float | None = None) -> None:
         """End the thread; with `drain` when everything submitted is finished, else cancelling it."""
+        self._stopping = True
         if not drain:
             self._post(self._cancel_all)
-        self._stopping = True
         self._wake.set()
         self._thread.join(timeout)
 
     def call(self, function: Callable[[], Answer]) -> "Future[Answer]":
-        """Run a function in the engine's thread, between two ticks."""
+        """Run a function in the engine's thread, between two ticks. Raises RuntimeError once it is told to stop."""
         future: Future[Answer] = Future()
-        if not self.alive:
+        if not self.alive or not self._post(lambda: _fulfil(future, function)):
             raise RuntimeError("the engine has stopped")
-        self._post(lambda: _fulfil(future, function))
         return future
 
     async def stream(self, writer: Writer, *, drafts: bool = False, **options: Any) -> AsyncIterator[Snapshot]:
@@ -96,7 +99,7 @@ class EngineThread:
             if drafts or not job.alive or len(job.out.tokens) > mailbox.seen:
                 mailbox.put(snapshot(job, self.engine.clock(), drafts))
 
-        job = await asyncio.wrap_future(self.call(lambda: self.engine.submit(writer, listen, **options)))
+        job = await self._submitted(self.call(lambda: self.engine.submit(writer, listen, **options)))
         try:
             if not job.alive:
                 yield snapshot(job, self.engine.clock(), drafts)
@@ -110,22 +113,54 @@ class EngineThread:
             if job.alive:
                 self._post(lambda: self.engine.cancel(job))
 
+    async def _submitted(self, future: "Future[Job]") -> Job:
+        """The job, once the engine has it; cancelled there when nobody waits for it here any more."""
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(self._abandon)
+            raise
+
+    def _abandon(self, future: "Future[Job]") -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._post(lambda: self.engine.cancel(future.result()))
+
     # ------------------------------------------------------------------ the thread
 
-    def _post(self, action: Callable[[], None]) -> None:
-        self._mail.put(action)
+    def _post(self, action: Callable[[], None]) -> bool:
+        """Leave something to do in the mailbox; False where nobody will read it."""
+        with self._door:
+            if self._closed:
+                return False
+            self._mail.put(action)
         self._wake.set()
+        return True
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception as error:  # nobody may wait for an engine that is gone
+            self._stopping = True
+            with self._door:
+                self._closed = True
+            self._read_mail()
+            for job in self.engine.jobs:
+                self.engine.fail(job, error)
+            raise
 
     def _loop(self) -> None:
-        while True:
+        while not self._is_over():
             self._wake.clear()
             self._read_mail()
             if not self.engine.idle:
                 self.engine.tick()
-            elif self._stopping:
-                return
-            else:
+            elif not self._stopping:
                 self._wake.wait()
+
+    def _is_over(self) -> bool:
+        with self._door:
+            self._closed = self._stopping and self.engine.idle and self._mail.empty()
+        return self._closed
 
     def _read_mail(self) -> None:
         while True:
@@ -178,6 +213,7 @@ def snapshot(job: Job, now: float, drafts: bool) -> Snapshot:
         wait_s=(job.started or end) - job.submitted,
         first_s=None if job.first_token is None else job.first_token - job.submitted,
         total_s=end - job.submitted,
+        reused=job.item.reused or 0,
     )
 
 
