@@ -5,9 +5,10 @@ Knows passages, kinds of example and shares. Kinds: running text (autoregressive
 one row), the edit reverse process, and infill with a gap that is wider than its text.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -23,10 +24,29 @@ from redraft.data.passages import Passages
 from redraft.data.sentences import split_sentences
 from redraft.data.tokenizer import TextTokenizer
 
+ItemT = TypeVar("ItemT")
+
 FIX = (
     "fix", "fix", "fix", "fix grammar", "fix the spelling", "fix the mistakes", "correct this", "correct the grammar",
     "proofread", "fix spelling and grammar",
 )  # fmt: skip
+
+
+class _Shares(Generic[ItemT]):
+    """Things with shares to draw them by: what `Generator.choice` draws, its sums made once instead of every time."""
+
+    def __init__(self, items: Iterable[ItemT], shares: Iterable[float]) -> None:
+        self.items = list(items)
+        values = np.asarray(list(shares), np.float64)
+        # `choice` normalises twice: both are kept, for the same numbers to the last bit.
+        sums = (values / values.sum()).cumsum()
+        self.sums = sums / sums[-1]
+
+    def draw(self, rng: np.random.Generator) -> ItemT:
+        return self.items[int(self.sums.searchsorted(rng.random(), side="right"))]
+
+
+SENTENCES = _Shares((1, 2, 3, 4), (0.5, 0.25, 0.15, 0.1))  # how many an edit example has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +99,15 @@ class Mixture:
         self.label_names = tuple(dict.fromkeys(config.labels.values()))
         used = [name for shares in (config.text, config.edits) for name, share in shares.items() if share > 0]
         self.by_source = {name: passages.of(name) for name in used}
+        self.text, self.edits = (_Shares(shares, shares.values()) for shares in (config.text, config.edits))
+        self.block_lengths = _Shares(config.block_lengths, config.block_shares)
         self.instructions = [tokenizer.encode(f"{words}\n") for words in FIX]
 
     def batch(self, step: int) -> Batch:
         """The batch of a step: the same tensors whenever it is asked for."""
         rng = np.random.default_rng([self.seed, step])
         config = self.config
-        block_length = int(rng.choice(config.block_lengths, p=_normal(config.block_shares)))
+        block_length = self.block_lengths.draw(rng)
         levels = _Levels(rng, config.min_level)
         rows = [self._text_row(rng, block_length, levels) for _ in range(config.text_rows)]
         rows += [self._row(rng, self.edit_example) for _ in range(config.edit_rows)]
@@ -98,7 +120,7 @@ class Mixture:
         row: list[Example] = []
         room = self.config.row_length
         while room > 2 * max(block_length, 24) + 2:
-            name = _draw(rng, self.config.text)
+            name = self.text.draw(rng)
             # Half of the room for each side, less the start token and a label.
             example = self.text_example(rng, name, block_length, (room - 2) // 2, levels)
             row.append(example)
@@ -109,7 +131,7 @@ class Mixture:
         self, rng: np.random.Generator, name: str, block_length: int, most: int, levels: "_Levels"
     ) -> Example:
         """[start, text] clean, and the same text as noisy blocks; a text that ends is padded with end of text."""
-        tokens = self.passages[int(rng.choice(self.by_source[name]))]
+        tokens = self._passage(rng, name)
         ends = len(tokens) <= most and tokens[-1] == self.eos_id
         tokens = tokens[:most]
         label = self._label(rng, name)
@@ -142,6 +164,10 @@ class Mixture:
         """Weights that are `weight` on average but 0 for most: fewer positions go through the head."""
         return np.where(rng.random(count) < share, weight / share, 0.0)
 
+    def _passage(self, rng: np.random.Generator, name: str) -> NDArray[np.int64]:
+        found = self.by_source[name]
+        return self.passages[int(found[rng.integers(len(found))])]
+
     def _label(self, rng: np.random.Generator, name: str) -> int:
         if name not in self.config.labels or rng.random() < self.config.label_dropout:
             return -1
@@ -164,10 +190,12 @@ class Mixture:
     def edit_example(self, rng: np.random.Generator) -> Example | None:
         """Instruction as context, a text with mistakes (or half corrected) as canvas, its correction as target."""
         config, eos = self.config, self.eos_id
-        text = self._sentences(rng, _draw(rng, config.edits))
+        text = self._sentences(rng, self.edits.draw(rng))
         coins = Random(int(rng.integers(2**62)))
         wrong = text if coins.random() < config.clean_share else make_errors(text, coins, config.errors)
-        source, target = ([*ids, eos] for ids in self.tokenizer.encode_batch([wrong, text]))
+        pair = [text] if wrong == text else [wrong, text]
+        source, *others = ([*ids, eos] for ids in self.tokenizer.encode_batch(pair))
+        target = others[0] if others else source
         started = coins.random() < 0.5
         tokens, targets = partly_noised(
             source, target, coins, self.controls, self.corruption.mask_id,
@@ -188,7 +216,7 @@ class Mixture:
 
     def infill_example(self, rng: np.random.Generator) -> Example | None:
         """Text with a gap; the gap is often wider than what belongs there, and its surplus asks to be deleted."""
-        tokens = self.passages[int(rng.choice(self.by_source[_draw(rng, self.config.text)]))]
+        tokens = self._passage(rng, self.text.draw(rng))
         if len(tokens) < 24:
             return None
         first = int(rng.integers(0, len(tokens) - 23))
@@ -220,12 +248,12 @@ class Mixture:
 
     def _sentences(self, rng: np.random.Generator, name: str) -> str:
         """One to four consecutive sentences of a passage."""
-        tokens = self.passages[int(rng.choice(self.by_source[name]))]
+        tokens = self._passage(rng, name)
         text = self.tokenizer.decode(tokens.tolist()).strip()
         spans = split_sentences(text)
         if not spans:
             return text
-        count = int(rng.choice([1, 2, 3, 4], p=[0.5, 0.25, 0.15, 0.1]))
+        count = SENTENCES.draw(rng)
         first = int(rng.integers(0, max(len(spans) - count, 0) + 1))
         return text[spans[first][0] : spans[min(first + count, len(spans)) - 1][1]].strip()
 
@@ -243,12 +271,3 @@ class _Levels:
             self.left = np.concatenate([self.left, self.rng.permutation(self.low + (1 - self.low) * fresh)])
         taken, self.left = self.left[:count], self.left[count:]
         return taken
-
-
-def _draw(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
-    return str(rng.choice(list(shares), p=_normal(list(shares.values()))))
-
-
-def _normal(shares: object) -> NDArray[np.float64]:
-    values = np.asarray(shares, np.float64)
-    return values / values.sum()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from redraft.data.mixture import Mixture, MixtureConfig, _Levels
+from redraft.data.mixture import Mixture, MixtureConfig, _Levels, _Shares
 from redraft.data.packing import Batch, Example, Part
 from redraft.data.passages import build_passages
 from tests.data.test_alignment import distance
@@ -352,3 +352,11 @@ def test_every_story_is_drawn_sooner_or_later() -> None:
     made = mixture()
     drawn = {tuple(row[:12].tolist()) for step in range(40) for row in made.batch(step).tokens_BT[:3]}
     assert len(drawn) > 0.8 * len(stories(40))
+
+
+def test_shares_draw_what_numpys_choice_draws() -> None:
+    items, shares = (4, 4, 8, 9), (3, 1, 0, 4)
+    ours, numpys = np.random.default_rng(0), np.random.default_rng(0)
+    drawn = _Shares(items, shares)
+    p = np.array(shares) / sum(shares)
+    assert [drawn.draw(ours) for _ in range(500)] == [int(numpys.choice(items, p=p)) for _ in range(500)]
