@@ -119,6 +119,9 @@ class Network(nn.Module):
 
     def logits(self, hidden_BLD: Tensor) -> Tensor:
         facts = self.facts
-        scores = F.linear(hidden_BLD, self.embed.weight) if self.head is None else self.head(hidden_BLD)
+        # Flat: of columns sliced out of a longer text, a linear layer would copy the matrix of the whole vocabulary.
+        hidden_ND = hidden_BLD.flatten(0, -2)
+        scores = F.linear(hidden_ND, self.embed.weight) if self.head is None else self.head(hidden_ND)
+        scores = scores.unflatten(0, hidden_BLD.shape[:-1])
         scores = scores.float() if facts.logit_scale == 1 else scores.float() * facts.logit_scale
         return scores if facts.softcap is None else torch.tanh(scores / facts.softcap) * facts.softcap
