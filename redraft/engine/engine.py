@@ -295,13 +295,14 @@ class Engine:
             return None
         for job, canvas, done in after:
             job.states = {}
+            job.denoises += 1
             self._guard(job, self._answer if done else self._reopen, canvas)
         return None
 
     def _step(self, key: Any, jobs: list[Job]) -> list[tuple[Job, Canvas, bool]]:
         decoding = replace(_decoding(jobs[0]), guidance=0.0)
         canvas, logits_BLV = self._together(key, jobs), self._logits(jobs)
-        context = self._seen(jobs[0]) if decoding.repetition_penalty != 1 else None
+        context = self._seen(jobs[0], logits_BLV.shape[-1]) if decoding.repetition_penalty != 1 else None
         shaped_BLV = shape(_Given(self.denoiser, logits_BLV), decoding).denoise(canvas, context)
         limit_B = torch.cat([_limit(job) for job in jobs])
         after = moved(self.denoiser, canvas, shaped_BLV, decoding, limit_B)
@@ -335,10 +336,12 @@ class Engine:
             return logits_NV.unflatten(0, (len(states), lengths[0]))
         return torch.nn.utils.rnn.pad_sequence(list(logits_NV.split(lengths)), batch_first=True)
 
-    def _seen(self, job: Job) -> SeenContext | None:
-        if not job.item.text:
+    def _seen(self, job: Job, vocab_size: int) -> SeenContext | None:
+        """The text in front of a canvas; a class label stands there as an id behind the vocabulary, and is no text."""
+        text = [token for token in job.item.text if token < vocab_size]
+        if not text:
             return None
-        tokens_1S = torch.tensor([job.item.text], dtype=torch.long, device=_canvas(job).tokens_BL.device)
+        tokens_1S = torch.tensor([text], dtype=torch.long, device=_canvas(job).tokens_BL.device)
         return SeenContext(None, tokens_1S, torch.ones_like(tokens_1S, dtype=torch.bool))
 
     # ------------------------------------------------------------------ next tokens

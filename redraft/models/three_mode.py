@@ -182,8 +182,19 @@ class ThreeModeModel(nn.Module):
         position_L = torch.arange(start, start + len(tokens_L), device=self.device)
         if canvas is None:
             attend = encode_mask(start, len(tokens_L), self.device)
-            return Span(self.embed(tokens_L), position_L, attend, canvas=False)
+            return Span(self._embed_text(tokens_L), position_L, attend, canvas=False)
         return Span(self._embed_canvas(canvas)[0], position_L, None, canvas=True)
+
+    def label_token(self, label: int) -> int:
+        """What stands for a class label among the clean tokens of a span: an id behind the vocabulary."""
+        return self.config.vocab_size + label
+
+    def _embed_text(self, tokens_L: Tensor) -> Tensor:
+        if self.label_embed is None:
+            return self.embed(tokens_L)
+        label_L = tokens_L - self.config.vocab_size
+        text_LD = self.embed(tokens_L.clamp_max(self.config.vocab_size - 1))
+        return torch.where((label_L >= 0)[:, None], self.label_embed(label_L.clamp_min(0)), text_LD)
 
     def run(self, spans: list[Span], memory: Packed) -> Tensor:
         """States [T, D] of packed spans, in one pass."""
