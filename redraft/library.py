@@ -408,6 +408,8 @@ class Model:
         if strength > 0:
             decoding = replace(self.defaults.generate, temperature=decoding.temperature)
         parts = windows(text, find_locks(text, locks), self.tokenizer.encode, window)
+        if locks:
+            self._check_round_trip(text, parts)
         parts.sort(key=lambda part: len(part.tokens))  # windows of like length share a forward without waste
         margin = self.defaults.edit_gain if strength == 0 else None
         changes: list[tuple[int, int, str]] = []
@@ -458,6 +460,15 @@ class Model:
                 f"{self.voice.title} was not trained to correct a text; a strength above 0 renoises and rewrites "
                 "that share of it"
             )
+
+    def _check_round_trip(self, text: str, parts: Sequence[Window]) -> None:
+        """A tokenizer that tidies what it reads (accents, capitals) would change a locked string by reading it."""
+        for part in parts:
+            if self.tokenizer.decode(part.tokens) != text[part.start : part.end]:
+                raise ValueError(
+                    f"the tokenizer of {self.name} does not give {text[part.start : part.end]!r} back as it is, "
+                    "so a lock in it could not be kept"
+                )
 
     def _edit_prompt(self, instruction: str) -> list[int]:
         if self.voice.edit_id is None:
