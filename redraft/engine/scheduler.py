@@ -108,7 +108,10 @@ class Scheduler:
 
     def pages_of(self, item: Item) -> int:
         """Pages that an item and its partner need for their text and canvas. 0 for an item that keeps nothing."""
-        return sum(self.pool.pages_for(len(half.text) + half.canvas) for half in item.pair if half.paged)
+        return sum(map(self._pages_of, item.pair))
+
+    def _pages_of(self, item: Item) -> int:
+        return self.pool.pages_for(len(item.text) + item.canvas) if item.paged else 0
 
     # ------------------------------------------------------------------ a tick
 
@@ -166,11 +169,12 @@ class Scheduler:
                 budget -= self._plan_canvas(item) or self._plan_chunk(item, budget)
 
     def _fits(self, pair: tuple[Item, ...]) -> bool:
-        """Whether items that wait could run through their text and canvas without anyone being set back."""
+        """Whether items that wait could run through their text and canvas, and who runs too, with nobody set back."""
         if self.running and len(self.running) + len(pair) > self.max_rows:
             return False
         shared = sum(self.pool.is_held(page) for item in pair for page in self._known(item))
-        return self.pages_of(pair[0]) - shared <= self.pool.available
+        promised = sum(max(0, self._pages_of(item) - len(item.pages)) for item in self.running)
+        return self.pages_of(pair[0]) - shared + promised <= self.pool.available
 
     def _known(self, item: Item) -> list[int]:
         """Pages of the prefix cache that an item can start from."""
