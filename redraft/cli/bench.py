@@ -6,7 +6,7 @@ measured rates: the time to read the weights once, and the time to multiply. Unc
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -67,10 +67,18 @@ def run(args: argparse.Namespace) -> int:
     number = args.layers or (LAYERS_ON_CPU if args.device == "cpu" else len(facts.architecture.layers))
     part = slice_of(facts, number)
     with torch.inference_mode():
-        machine = probe(args.device, getattr(torch, args.dtype))
+        rates = [probe(args.device, getattr(torch, args.dtype))]
         network, storage = _network(family, part, args)
-        rehearsal = Rehearsal(network, facts, part, storage, machine, args.device, args.repeats)
-        rows = [rehearsal.row(length, args.context) for length in args.canvas]
+        rehearsal = Rehearsal(network, facts, part, storage, args.device, args.repeats)
+        spent = []
+        for length in args.canvas:
+            spent.append(rehearsal.seconds(length, whole_blocks(args.context, facts, length)))
+            rates.append(probe(args.device, getattr(torch, args.dtype)))
+    machine = best(rates)
+    rows = [
+        rehearsal.row(length, whole_blocks(args.context, facts, length), *seconds, machine)
+        for length, seconds in zip(args.canvas, spent, strict=True)
+    ]
     values = {
         "preset": args.random,
         "family": family.name,
@@ -169,6 +177,11 @@ class Machine:
     flops_per_second: float
 
 
+def best(rates: Sequence[Machine]) -> Machine:
+    """The highest of each: others may have had the machine while the rest were measured."""
+    return Machine(max(m.bytes_per_second for m in rates), max(m.flops_per_second for m in rates))
+
+
 def probe(device: str, dtype: "torch.dtype") -> Machine:
     """The best of a few tries each: a floor is what the machine can do, not what it did while it was disturbed."""
     import torch
@@ -210,19 +223,16 @@ class Rehearsal:
     facts: "ModelFacts"
     part: "ModelFacts"
     storage: str
-    machine: Machine
     device: str
     repeats: int
 
-    def row(self, length: int, context: int) -> dict[str, Any]:
+    def row(self, length: int, context: int, measured: float, head: float, machine: Machine) -> dict[str, Any]:
         """One canvas: the forward, what of it is the head, the layers' share scaled to all of them, and the floors."""
         from redraft.models.floors import head_floor
 
-        context = whole_blocks(context, self.facts, length)
-        measured, head = self._seconds(length, context)
         layers, built = (self._layers(facts, length, context) for facts in (self.facts, self.part))
         last = head_floor(self.facts.architecture, length, self.storage)
-        rates = (self.machine.bytes_per_second, self.machine.flops_per_second)
+        rates = (machine.bytes_per_second, machine.flops_per_second)
         seconds = head + max(measured - head, 0.0) * layers.seconds(*rates) / built.seconds(*rates)
         return {
             "canvas": length,
@@ -240,7 +250,7 @@ class Rehearsal:
         run = length + context if facts.attention == "full" else length
         return layers_floor(facts.architecture, run, length + context, self.storage)
 
-    def _seconds(self, length: int, context: int) -> tuple[float, float]:
+    def seconds(self, length: int, context: int) -> tuple[float, float]:
         """Median seconds of a forward over a canvas of noise behind a context, and of the head's part in it."""
         import torch
 

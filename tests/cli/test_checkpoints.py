@@ -194,6 +194,10 @@ def test_a_million_random_numbers_fill_any_tensor() -> None:
     assert float(weight.std()) == pytest.approx(0.02, rel=0.05)
 
 
+def test_of_several_probes_the_best_rates_count() -> None:
+    assert bench.best([bench.Machine(1.0, 4.0), bench.Machine(2.0, 3.0)]) == bench.Machine(2.0, 4.0)
+
+
 def test_the_machines_rates_are_positive() -> None:
     def call() -> Any:
         return torch.ones(100) @ torch.ones(100)
