@@ -140,8 +140,6 @@ class ExpertFacts:
             check_size(name, getattr(self, name))
         if self.shared_width:
             check_size("shared_width", self.shared_width)
-        if self.shared_width:
-            check_size("shared_width", self.shared_width)
         if self.score not in ("softmax", "sigmoid"):
             raise ValueError(f"router score {self.score!r} must be softmax or sigmoid")
         if self.num_experts % self.num_groups:
