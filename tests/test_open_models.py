@@ -11,6 +11,7 @@ import redraft
 from redraft.core.canvas import Status
 from redraft.defaults import family_defaults, read_defaults
 from redraft.library import Model
+from redraft.models.checkpoint import to_qwen3
 from redraft.models.registry import families
 from redraft.sampling import Decoding, LeftToRight, Threshold, TopK
 from tests import open_model
@@ -256,6 +257,33 @@ def test_every_family_recommends_something_that_can_be_decoded() -> None:
             assert getattr(defaults.generate.policy, "vocab_size", facts.architecture.vocab_size) == (
                 facts.architecture.vocab_size
             )
+
+
+def test_the_table_of_checkpoints_says_of_every_family_what_was_compared() -> None:
+    page = (Path(redraft.__file__).parents[1] / "docs" / "checkpoints.md").read_text()
+    causal = [f for f in families() if any(f.read(v).attention == "causal" for v in f.presets.values())]
+    diffusing = [f for f in families() if f not in causal and "greedy text" not in f.proven]
+    assert len(diffusing) >= 14
+    assert [f.name for f in diffusing if f"| {f.title} |" not in page or f"| {f.proven} |" not in page] == []
+
+
+def test_an_autoregressive_export_of_our_own_model_writes_what_its_causal_mode_writes(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    own = redraft.load(checkpoint)
+    to_qwen3(own.network, tmp_path / "qwen3", tokenizer_file=checkpoint / "tokenizer.json")
+    exported = redraft.load(tmp_path / "qwen3")
+    assert exported.voice.modes == ("ar",)
+    prompt = own.prompt_ids("The fox")
+    decoding = Decoding()
+    text = exported.generate(prompt, max_tokens=12, decoding=decoding)
+    assert text.tokens == own.generate(prompt, max_tokens=12, mode="ar").tokens
+    assert text.mode == "ar"
+    for attempt in (lambda: exported.generate("a", mode="diffusion"), lambda: exported.infill("a", "b")):
+        with pytest.raises(ValueError, match="canvas"):
+            attempt()
+    with pytest.raises(ValueError, match="this one is empty"):
+        exported.generate("")
 
 
 def test_without_a_folder_file_the_family_speaks(tmp_path: Path) -> None:
