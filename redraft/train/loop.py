@@ -8,11 +8,12 @@ Where torchrun started several processes, each takes a batch of its own and `tra
 import json
 import math
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import torch
 
@@ -20,18 +21,13 @@ from redraft.data.packing import Batch
 from redraft.models.three_mode import ThreeModeModel
 from redraft.train.checkpoint import load_state, save_atomically
 from redraft.train.ema import Ema
-from redraft.train.loss import PARTS, LossConfig, three_mode_loss
+from redraft.train.feeding import Batches, feed, pinned
+from redraft.train.loss import ATTENTION, PARTS, Chosen, LossConfig, choose, three_mode_loss
 from redraft.train.metrics import MetricsLog, plot_losses, read_metrics
 from redraft.train.optim import OptimConfig, Optimizer
 from redraft.train.parallel import World, gather, join_world, scatter, scatter_optimizer
 
 LOSSES = ("loss", *(part.name.lower() for part in PARTS))
-
-
-class Batches(Protocol):
-    """Training data as a pure function of the step."""
-
-    def batch(self, step: int) -> Batch: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +45,23 @@ class TrainConfig:
     log_every: int = 5
     device: str = "cpu"
     minutes: float | None = None  # stop (and checkpoint) after this much wall-clock time
+    batches: int = 1  # of the mixture, side by side in a step
+    workers: int = 0  # processes that make batches; 0: a thread of this one. The batches are the same
+    attention: str = "auto"  # "flex", "mask", or what suits the device
 
     def __post_init__(self) -> None:
-        for name in ("steps", "checkpoint_every", "log_every"):
+        for name in ("steps", "checkpoint_every", "log_every", "batches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.workers < 0:
+            raise ValueError(f"{self.workers=} must not be negative")
+        if self.attention not in ATTENTION:
+            raise ValueError(f"{self.attention=} must be one of {', '.join(ATTENTION)}")
+
+    @property
+    def waits(self) -> bool:
+        """Whether every step's numbers are read at once. A GPU runs ahead of them between the steps that are logged."""
+        return not self.device.startswith("cuda")
 
 
 Progress = Callable[[dict[str, Any]], None]
@@ -61,66 +69,105 @@ Progress = Callable[[dict[str, Any]], None]
 
 def train(
     model: ThreeModeModel, data: Batches, config: TrainConfig, folder: Path, *, resume: bool = False,
-    progress: Progress = lambda record: None,
+    progress: Progress = lambda record: None, saved: Callable[[int], None] = lambda step: None,
 ) -> ThreeModeModel:  # fmt: skip
     """Train to `config.steps` and return the model with averaged weights.
 
+    `progress` is told every step on a processor and the logged ones on a GPU, `saved` every checkpoint.
     Raises ValueError when `folder` holds a checkpoint and `resume` is false, so that no run is lost by accident, and
     FloatingPointError when loss or gradient stop being numbers; the last checkpoint then still holds good weights.
     """
-    resuming = resumes(folder, resume)
-    run = _Run(model.to(config.device), config, folder, join_world())
-    start = run.resume() if resuming else 0
-    log = run.open_log(start)
-    world, began = run.world, time.perf_counter()
-    with ThreadPoolExecutor(1) as loader:
-        coming = loader.submit(data.batch, start * world.size + world.rank)
-        for step in range(start, config.steps):
-            batch = coming.result()
-            coming = loader.submit(data.batch, (step + 1) * world.size + world.rank)
-            record = run.step(step, batch)
-            if log is not None:
-                if step % config.log_every == 0 or step + 1 == config.steps:
-                    log.write(record)
-                progress(record)
+    state = load_state(folder / "checkpoint.pt") if resumes(folder, resume) else None
+    world, start, began = join_world(), int(state["step"]) if state else 0, time.perf_counter()
+    numbers = _numbers(range(start, config.steps), config.batches, world)
+    with feed(data, numbers, _ready(config), together=config.batches, workers=config.workers) as batches:
+        run = _Run(model.to(config.device), config, folder, world)
+        if state is not None:
+            run.load(state)
+        log = run.open_log(start)
+        for step, (batch, chosen) in enumerate(batches, start):
+            run.step(step, batch, chosen)
             late = config.minutes is not None and world.any(time.perf_counter() - began > 60 * config.minutes)
-            if (step + 1) % config.checkpoint_every == 0 or late or step + 1 == config.steps:
+            last = late or step + 1 == config.steps
+            saves, logs = last or (step + 1) % config.checkpoint_every == 0, last or step % config.log_every == 0
+            if saves or logs or config.waits:
+                record = run.record(step)
+                if log is not None:
+                    if logs:
+                        log.write(record)
+                    progress(record)
+            if saves:
                 run.save(step + 1)
-            if late:
+                saved(step + 1)
+            if last:
                 break
-    if log is not None:
-        _plot(folder)
-    run.ema.copy_to(model)
+        if log is not None:
+            _plot(folder)
+        run.ema.copy_to(model)
     return model
 
 
+def _numbers(steps: range, together: int, world: World) -> Iterator[int]:
+    """Which batches of the mixture this process takes, in order."""
+    firsts = ((step * world.size + world.rank) * together for step in steps)
+    return chain.from_iterable(range(first, first + together) for first in firsts)
+
+
+class _Ready(NamedTuple):
+    """A batch on its device, and what of it goes through the head."""
+
+    batch: Batch
+    chosen: Chosen
+
+
+def _ready(config: TrainConfig) -> Callable[[Batch], _Ready]:
+    def on_processor(batch: Batch) -> _Ready:
+        return _Ready(batch.to(config.device), choose(batch).to(config.device))
+
+    def on_gpu(batch: Batch) -> _Ready:
+        chosen = Chosen(*(value.pin_memory() for value in choose(batch, shares=16)))
+        return _Ready(pinned(batch).to(config.device), chosen.to(config.device))
+
+    return on_gpu if config.device.startswith("cuda") else on_processor
+
+
 class _Run:
-    """What a step changes: weights, average, optimiser."""
+    """What a step changes: weights, average, optimiser; and its numbers until they are read."""
 
     def __init__(self, model: ThreeModeModel, config: TrainConfig, folder: Path, world: World) -> None:
         self.model, self.config, self.folder, self.world = model, config, folder, world
         world.shard(model)
         self.optimizer, self.ema = Optimizer(model, config.optim), Ema(model, config.ema)
         if config.compile:
-            model.transformer.compile()
+            _compile(model, config, world)
+        self.tokens, self.clock = 0, time.perf_counter()
 
-    def step(self, step: int, batch: Batch) -> dict[str, Any]:
-        began = time.perf_counter()
+    def step(self, step: int, batch: Batch, chosen: Chosen) -> None:
+        """One update. Nothing here waits for a GPU."""
         config = self.config
-        batch = batch.to(config.device)
         # A golden-ratio sequence instead of a coin: the same steps on every run, spread evenly.
         remember = self.model.memory_proj is not None and step * 0.6180339887 % 1 < config.self_conditioning
-        with torch.autocast(config.device, torch.bfloat16, enabled=config.bf16):
-            loss, parts = three_mode_loss(self.model, batch, config.loss, remember=remember, mean=self.world.mean)
+        with torch.autocast(torch.device(config.device).type, torch.bfloat16, enabled=config.bf16):
+            loss, parts = three_mode_loss(
+                self.model, batch, config.loss, remember=remember, attention=config.attention, chosen=chosen,
+                mean=self.world.mean,
+            )  # fmt: skip
         loss.backward()  # type: ignore[no-untyped-call]
-        norm, rate = self.optimizer.step(step, config.steps)
+        self.norm, self.rate = self.optimizer.step(step, config.steps)
         self.ema.update(self.model, step)
-        numbers = self.world.mean(torch.stack([loss.detach(), *parts.values()])).tolist()
-        values = dict(zip(("loss", *parts), numbers, strict=True))
+        self.numbers = {"loss": loss.detach(), **parts}
+        self.tokens += batch.tokens_BT.numel() * self.world.size
+
+    def record(self, step: int) -> dict[str, Any]:
+        """The numbers of the last step, and the speed since the record before. Raises where one is not a number."""
+        numbers = self.world.mean(torch.stack(list(self.numbers.values()))).tolist()
+        values, norm = dict(zip(self.numbers, numbers, strict=True)), float(self.norm)
         if not math.isfinite(values["loss"] + norm):
             raise FloatingPointError(f"step {step} has loss {values['loss']} and gradient norm {norm}")
-        speed = batch.tokens_BT.numel() * self.world.size / (time.perf_counter() - began)
-        return {"step": step} | values | {"norm": norm, "rate": rate, "tokens_per_s": speed}
+        now = time.perf_counter()
+        speed = self.tokens / (now - self.clock)
+        self.tokens, self.clock = 0, now
+        return {"step": step} | values | {"norm": norm, "rate": self.rate, "tokens_per_s": speed}
 
     def open_log(self, start: int) -> MetricsLog | None:
         """The metrics from `start` on, and the configuration beside them. Only the first process writes."""
@@ -140,17 +187,24 @@ class _Run:
         if self.world.rank == 0:
             save_atomically(state, self.folder / "checkpoint.pt")
 
-    def resume(self) -> int:
-        path = self.folder / "checkpoint.pt"
-        state = load_state(path)
+    def load(self, state: dict[str, Any]) -> None:
         live = dict(self.model.named_parameters())
         shapes = {name: list(value.shape) for name, value in state["model"].items()}
         if shapes != {name: list(p.shape) for name, p in live.items()}:
+            path = self.folder / "checkpoint.pt"
             raise ValueError(f"{path} holds another model than the one to train; resume it with its own recipe")
         self.model.load_state_dict(scatter(state["model"], live))
         self.ema.load_state_dict(scatter(state["ema"], live))
         self.optimizer.load_state_dict(scatter_optimizer(state["optimizer"], self.optimizer))
-        return int(state["step"])
+
+
+def _compile(model: ThreeModeModel, config: TrainConfig, world: World) -> None:
+    """The whole transformer on a processor; elsewhere one layer, whose code all share: a tenth of the time to wait."""
+    if config.waits and world.mesh is None:
+        model.transformer.compile()
+        return
+    for layer in model.transformer.layers:
+        layer.compile(dynamic=False)
 
 
 def resumes(folder: Path, resume: bool) -> bool:
@@ -167,6 +221,7 @@ def _save_config(config: TrainConfig, folder: Path) -> None:
 
 
 def _plot(folder: Path) -> None:
+    """The losses as a picture. A machine that lacks matplotlib keeps the numbers, to be drawn on another one."""
     records = read_metrics(folder / "metrics.jsonl")
-    if records:
+    if records and find_spec("matplotlib") is not None:
         plot_losses(records, folder / "loss.png", LOSSES)

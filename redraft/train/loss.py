@@ -5,6 +5,7 @@ Knows a model and a batch. Shapes: B rows, T packed tokens, N positions that car
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -32,11 +33,44 @@ class LossConfig:
 PARTS = (Part.NEXT, Part.BLOCK, Part.EDIT, Part.GAP)
 
 
-def attention_for(batch: Batch) -> Attend:
-    """The packed batch's attention: FlexAttention on a GPU, a boolean mask elsewhere."""
-    if batch.tokens_BT.device.type == "cuda":
-        return flex_block_mask(causal_context, batch.facts_BT, compiled=True)  # type: ignore[no-any-return]
+ATTENTION = ("auto", "flex", "mask")
+
+
+def attention_for(batch: Batch, kind: str = "auto") -> Attend:
+    """The packed batch's attention: a boolean mask, or FlexAttention's block mask, by default on a GPU.
+
+    The block mask is made without compiling: rows are a few blocks wide, and a compiler would see another function
+    every step.
+    """
+    if kind == "flex" or (kind == "auto" and batch.tokens_BT.device.type == "cuda"):
+        return flex_block_mask(causal_context, batch.facts_BT)  # type: ignore[no-any-return]
     return sdpa_mask(causal_context, batch.facts_BT)
+
+
+class Chosen(NamedTuple):
+    """Which positions go through the head, counted through all rows, and their weights. Spare ones weigh nothing."""
+
+    index_N: Tensor
+    weight_N: Tensor
+
+    def to(self, device: torch.device | str) -> "Chosen":
+        return Chosen(*(value.to(device, non_blocking=True) for value in self))
+
+
+def choose(batch: Batch, shares: int | None = None) -> Chosen:
+    """The positions that weigh something, in order.
+
+    With `shares` their number is rounded up to a multiple of that share of all positions, so that a GPU sees few sizes;
+    chosen on the processor, before the batch goes to the GPU, it need not wait for the number either.
+    """
+    weight_T = batch.weight_BT.flatten()
+    weighs_T = weight_T > 0
+    order_T = weighs_T.to(torch.uint8).argsort(descending=True, stable=True)
+    number = int(weighs_T.sum())
+    if shares is not None:
+        multiple = max(1, len(weight_T) // shares)
+        number = min(len(weight_T), -(-number // multiple) * multiple)
+    return Chosen(order_T[:number], weight_T[order_T[:number]])
 
 
 def three_mode_loss(
@@ -45,20 +79,25 @@ def three_mode_loss(
     config: LossConfig,
     *,
     remember: bool = False,
+    attention: str = "auto",
+    chosen: Chosen | None = None,
     mean: Callable[[Tensor], Tensor] = lambda value: value,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Scalar loss and the mean of each part in nats per token.
 
-    With `remember` a first pass without gradient makes the predictions that self-conditioning feeds back. `mean`
-    averages over processes: with it, the mean of their losses is the loss of all their batches together.
+    With `remember` a first pass without gradient makes the predictions that self-conditioning feeds back; `chosen` is
+    `choose(batch)`, where that was done before. `mean` averages over processes: with it, the mean of their losses is
+    the loss of all their batches together.
     """
-    attend = attention_for(batch)
+    attend = attention_for(batch, attention)
     memory = _first_pass(model, batch, attend) if remember else None
     hidden_BTD = model.packed(batch.tokens_BT, batch.facts_BT, attend, label_BT=batch.label_BT, memory_BTD=memory)
-    chosen = batch.weight_BT > 0
-    nats_N = F.cross_entropy(model.head(hidden_BTD[chosen]), batch.targets_BT[chosen], reduction="none")
-    weighted_N = nats_N * batch.weight_BT[chosen]
-    part_N = batch.part_BT[chosen]
+    index_N, weight_N = chosen if chosen is not None else choose(batch)
+    part_N = batch.part_BT.flatten()[index_N]
+    # A spare position may have a target that can never be said, and infinity times 0 is no number.
+    targets_N = batch.targets_BT.flatten()[index_N].where(weight_N > 0, 0)
+    hidden_ND = hidden_BTD.flatten(0, 1).index_select(0, index_N)
+    weighted_N = F.cross_entropy(model.head(hidden_ND), targets_N, reduction="none") * weight_N
     total = weighted_N.new_zeros(())
     report: dict[str, Tensor] = {}
     for part in PARTS:

@@ -6,7 +6,7 @@ Matrices inside the layers go to Muon (Jordan et al., 2024; torch.optim.Muon), e
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ class Optimizer:
             adjust_lr_fn="match_rms_adamw",
         )
 
-    def step(self, step: int, steps: int) -> tuple[float, float]:
-        """Clip, update, clear. Returns (gradient norm before clipping, learning-rate factor)."""
-        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.clip))
+    def step(self, step: int, steps: int) -> tuple[Tensor, float]:
+        """Clip, update, clear. Returns (gradient norm before clipping, not waited for; learning-rate factor)."""
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
         factor = rate_factor(step, steps, self.config)
         for optimizer, peak in self.parts:
             for group in optimizer.param_groups:
