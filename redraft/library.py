@@ -18,7 +18,7 @@ from redraft.chat import Chat
 from redraft.core.canvas import Canvas, Status
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
 from redraft.defaults import Defaults, family_defaults, read_defaults
-from redraft.editing import Proposal, Window, edits_of, find_locks, replace_spans, windows
+from redraft.editing import Gap, Plan, Proposal, Window, edits_of, find_locks, replace_spans, windows
 from redraft.models.assemble import assemble
 from redraft.models.base import FamilyDenoiser
 from redraft.models.checkpoint import MODEL_TYPE, load_checkpoint
@@ -93,7 +93,7 @@ def _load_family(folder: Path, words: Path, name: str, **options: Any) -> "Model
     hidden = [i for i in known if i is not None]
     tokenizer = load_open_tokenizer(words, facts.architecture.vocab_size, hidden)
     room = facts.architecture.max_positions
-    voice = family_voice(family, facts, tokenizer, words, room)
+    voice = family_voice(family, facts, tokenizer, [folder, words], room)
     defaults = read_defaults(folder, family_defaults(family, facts))
     network, _ = load_family(folder, **options)
     return Model(network, tokenizer, defaults, voice, name=name)
@@ -345,15 +345,9 @@ class Model:
         decoding = decoding or self.defaults.infill
         if gap < 1:
             raise ValueError(f"{gap=} must be at least 1")
-        if not self.voice.spaces:
-            head, tail, behind = prefix, suffix, suffix
-        else:
-            head, tail = prefix.rstrip(" "), suffix.lstrip(" ")
-            behind = _spaced(tail)
-        before, after = self.prompt_ids(head), self.tokenizer.encode(behind)
-        self.voice.check("infill")
-        self._check(len(before) + len(after), gap, 1, "diffusion")
-        far, near = self._split(before)
+        hole = self.gap(prefix, suffix)
+        far, near, after = hole.far, hole.near, hole.after
+        self._check(len(far) + len(near) + len(after), gap, 1, "diffusion")
         denoiser = self._denoiser(decoding)
         context = self._encoded(denoiser, decoding, [far])
         steps = samplers.infill(denoiser, [near], [after], decoding, gap=gap, seed=seed, context=context)
@@ -361,12 +355,22 @@ class Model:
         whole = canvas.row_tokens(0)
         tokens = until_stop(whole[len(near) : len(whole) - len(after)], self.voice.stop_ids)
         tokens = [token for token in tokens if token not in self.voice.stop_ids]
-        middle = self.tokenizer.decode(tokens)
         return Result(
-            text=_fitted(middle, prefix, head, suffix, tail) if self.voice.spaces else middle, tokens=tuple(tokens),
+            text=hole.fit(self.tokenizer.decode(tokens)), tokens=tuple(tokens),
             nfe=forwards + self._encodes(len(far), 0), first_text_s=first, wall_s=time.perf_counter() - began,
             seed=seed, mode="infill", model=self.name,
         )  # fmt: skip
+
+    def gap(self, prefix: str, suffix: str) -> Gap:
+        """A gap between two texts as `infill` fills it. Raises ValueError where this kind of model cannot."""
+        self.voice.check("infill")
+        if not self.voice.spaces:
+            far, near = self._split(self.prompt_ids(prefix))
+            return Gap(far, near, self.tokenizer.encode(suffix), str)
+        head, tail = prefix.rstrip(" "), suffix.lstrip(" ")
+        far, near = self._split(self.prompt_ids(head))
+        after = self.tokenizer.encode(_spaced(tail))
+        return Gap(far, near, after, lambda middle: _fitted(middle, prefix, head, suffix, tail))
 
     def _split(self, before: list[int]) -> tuple[list[int], list[int]]:
         """What stands before a gap as context and what of it stands on the canvas: whole blocks are context."""
@@ -403,6 +407,38 @@ class Model:
         `window` is the most tokens edited together, `rows` how many windows share a forward.
         """
         began = time.perf_counter()
+        plan = self.plan_edit(text, instruction, locks=locks, strength=strength, decoding=decoding, window=window)
+        parts, decoding, margin = plan.windows, plan.decoding, plan.margin
+        changes: list[tuple[int, int, str]] = []
+        nfe = forwards = 0
+        first = 0.0
+        for start in range(0, len(parts), rows):
+            group = parts[start : start + rows]
+            proposals = self.propose(group, instruction, decoding=decoding, strength=strength, seed=seed)
+            steps = max(proposal.forwards for proposal in proposals)
+            if margin is not None:
+                proposals, steps = self.accepted(proposals, margin), steps + 1
+            changes += [(p.window.start, p.window.end, self.tokenizer.decode(p.tokens)) for p in proposals]
+            nfe, forwards = nfe + steps + self._encodes(len(plan.prompt), 0), max(forwards, steps)
+            first = first or time.perf_counter() - began
+        edited = replace_spans(text, sorted(changes))
+        return EditResult(
+            text=edited, tokens=tuple(self.tokenizer.encode(edited)), nfe=nfe, first_text_s=first,
+            wall_s=time.perf_counter() - began, seed=seed, mode="edit", model=self.name,
+            original=text, edits=edits_of(text, sorted(changes)), forwards=forwards, notes=plan.notes,
+        )  # fmt: skip
+
+    def plan_edit(
+        self,
+        text: str,
+        instruction: str = "fix",
+        *,
+        locks: Sequence[str] = (),
+        strength: float = 0.0,
+        decoding: Decoding | None = None,
+        window: int = 96,
+    ) -> Plan:
+        """What `edit` is going to do. Raises ValueError for what this kind of model cannot."""
         self._check_edit(strength)
         decoding = decoding or self.defaults.edit
         if strength > 0:
@@ -412,24 +448,8 @@ class Model:
             self._check_round_trip(text, parts)
         parts.sort(key=lambda part: len(part.tokens))  # windows of like length share a forward without waste
         margin = self.defaults.edit_gain if strength == 0 else None
-        changes: list[tuple[int, int, str]] = []
-        nfe = forwards = 0
-        first = 0.0
-        for start in range(0, len(parts), rows):
-            group = parts[start : start + rows]
-            proposals = self.propose(group, instruction, decoding=decoding, strength=strength, seed=seed)
-            steps = max(proposal.forwards for proposal in proposals)
-            if margin is not None:
-                proposals, steps = self._accepted(proposals, margin), steps + 1
-            changes += [(p.window.start, p.window.end, self.tokenizer.decode(p.tokens)) for p in proposals]
-            nfe, forwards = nfe + steps + self._encodes(len(self._edit_prompt(instruction)), 0), max(forwards, steps)
-            first = first or time.perf_counter() - began
-        edited = replace_spans(text, sorted(changes))
-        return EditResult(
-            text=edited, tokens=tuple(self.tokenizer.encode(edited)), nfe=nfe, first_text_s=first,
-            wall_s=time.perf_counter() - began, seed=seed, mode="edit", model=self.name,
-            original=text, edits=edits_of(text, sorted(changes)), forwards=forwards, notes=self._notes(instruction),
-        )  # fmt: skip
+        prompt, notes = self._edit_prompt(instruction), self._notes(instruction)
+        return Plan(parts, prompt, self.voice.end, decoding, strength, margin, notes)
 
     @torch.inference_mode()
     def propose(
@@ -487,7 +507,7 @@ class Model:
                 gains[n] = gain
         return gains
 
-    def _accepted(self, proposals: list[Proposal], margin: float) -> list[Proposal]:
+    def accepted(self, proposals: list[Proposal], margin: float) -> list[Proposal]:
         """Proposals that gain `margin` nats by the causal mode; of the others, the windows as they were."""
         found = zip(proposals, self.gains(proposals), strict=True)
         return [p if gain >= margin else replace(p, tokens=p.window.tokens) for p, gain in found]

@@ -3,7 +3,7 @@
 Knows facts and special tokens, as data that the library reads. Refuses to know samplers and what is said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,10 +76,12 @@ def own_voice(config: ModelConfig, tokenizer: TextTokenizer) -> Voice:
     )
 
 
-def family_voice(family: Family, facts: ModelFacts, tokenizer: OpenTokenizer, folder: Path, room: int) -> Voice:
-    """A family's models. What ends a text: what facts and files say, and what its template writes behind an answer."""
-    chat = family_chat(family, tokenizer, folder)
-    stop_ids = family_stops(facts, tokenizer, folder, chat)
+def family_voice(
+    family: Family, facts: ModelFacts, tokenizer: OpenTokenizer, folders: Sequence[Path], room: int
+) -> Voice:
+    """A family's models. `folders` are the checkpoint's and, last, the one that the tokenizer came from."""
+    chat = family_chat(family, tokenizer, folders[-1])
+    stop_ids = family_stops(facts, tokenizer, folders, chat)
     cannot = refusals(family.title, facts)
     if chat is None:
         cannot["chat"] = f"{family.title}: the checkpoint brings no chat template, so it has no way to talk"
@@ -90,15 +92,21 @@ def family_voice(family: Family, facts: ModelFacts, tokenizer: OpenTokenizer, fo
     )  # fmt: skip
 
 
-def family_stops(facts: ModelFacts, tokenizer: OpenTokenizer, folder: Path, chat: Chat | None) -> tuple[int, ...]:
-    """Every id that ends a text. A control is never text, and so ends none."""
+def family_stops(
+    facts: ModelFacts, tokenizer: OpenTokenizer, folders: Sequence[Path], chat: Chat | None
+) -> tuple[int, ...]:
+    """Every id that ends a text: what facts and files say, and what the template writes behind an answer.
+
+    A control is never text, and so ends none.
+    """
     turns = () if chat is None else chat.turn_ends()
     controls = () if facts.controls is None else facts.controls.ids
-    found = [i for i in (*facts.stop_ids, *ends_of(folder, tokenizer), *turns) if i not in controls]
+    stated = [token for folder in folders for token in ends_of(folder, tokenizer)]
+    found = [i for i in (*facts.stop_ids, *stated, *turns) if i not in controls]
     size = facts.architecture.vocab_size
     for token in found:
         if not 0 <= token < size:
-            raise ValueError(f"{folder} says that token {token} ends a text, and the model has {size} tokens")
+            raise ValueError(f"{folders[0]} says that token {token} ends a text, and the model has {size} tokens")
     return tuple(dict.fromkeys(found))
 
 

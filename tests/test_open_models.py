@@ -238,6 +238,8 @@ def test_a_generation_config_of_ours_goes_over_the_family_and_of_others_adds_its
     model = redraft.load(folder)
     assert set(model.voice.stop_ids) == {317, 315, 313}
     assert model.defaults.generate.policy == Threshold(0.9)
+    words = open_model.llada(tmp_path / "words")
+    assert set(redraft.load(folder, tokenizer=words).voice.stop_ids) == {317, 315, 313}
     (folder / "generation_config.json").write_text('{"generate": {"policy": "threshold:0.7"}, "block_length": 8}')
     model = redraft.load(folder)
     assert (model.defaults.generate.policy, model.defaults.block_length) == (Threshold(0.7), 8)
