@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from redraft.data.sentences import split_sentences
 from redraft.results import Edit
+from redraft.sampling.decoding import Decoding
 
 Span = tuple[int, int]
 Tokenise = Callable[[str], list[int]]
@@ -27,6 +28,35 @@ class Window:
     end: int
     tokens: list[int]
     free: list[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A gap in a text: tokens far in front of it, which are context, near it and behind it, which it is filled with.
+
+    `fit` gives a middle exactly the white space that joins it to both sides.
+    """
+
+    far: list[int]
+    near: list[int]
+    after: list[int]
+    fit: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An edit before any forward: windows, shortest first, the prompt in front of each and the tokens behind it.
+
+    `margin` is the nats that an edited window must gain by the causal mode to be taken; None: any edit is.
+    """
+
+    windows: list[Window]
+    prompt: list[int]
+    end: tuple[int, ...]
+    decoding: Decoding
+    strength: float
+    margin: float | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
