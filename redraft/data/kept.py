@@ -10,7 +10,7 @@ from collections.abc import Sequence
 try:
     from rapidfuzz.distance import Levenshtein
 except ImportError:
-    Levenshtein = None
+    Levenshtein = None  # type: ignore[assignment]
 
 Kept = list[tuple[int, int, int]]  # (source start, target start, length)
 

@@ -6,24 +6,27 @@ they send goes through a pipe as numpy arrays, because shared memory is scarce i
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
-from itertools import islice
+from itertools import cycle, islice
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from redraft.core.attention import Facts
 from redraft.data.packing import Batch
 
 ReadyT = TypeVar("ReadyT")
-AHEAD = 4  # batches that a worker may be ahead
+Worker = tuple[Connection, BaseProcess]
+Sent = dict[str, NDArray[Any]]
 _NAMES = tuple(f.name for f in fields(Batch) if f.name != "facts_BT")
 
 
@@ -39,10 +42,9 @@ def feed(
 ) -> Iterator[Iterator[ReadyT]]:
     """What `prepare` makes of the batches of these numbers, `together` side by side, the next one while one is used.
 
-    Workers start at once, so that they can be started before a GPU is.
+    Workers start at once, so that they can be started before a GPU is, and end with the `with` block.
     """
-    source = _made(data, numbers, workers)
-    with ThreadPoolExecutor(1) as thread:
+    with _made(data, numbers, workers) as source, ThreadPoolExecutor(1) as thread:
         yield _ahead(thread, source, prepare, together)
 
 
@@ -59,47 +61,74 @@ def _ahead(
         yield ready
 
 
-def _made(data: Batches, numbers: Iterable[int], workers: int) -> Iterator[Batch]:
+# ------------------------------------------------------------------ workers
+
+
+@contextmanager
+def _made(data: Batches, numbers: Iterable[int], workers: int) -> Iterator[Iterator[Batch]]:
+    """The batches, in order; the worker of each is the next in turn, so that nothing needs to be put in order."""
     if not workers:
-        return map(data.batch, numbers)
-    loader = DataLoader(
-        _Sent(data), sampler=numbers, batch_size=None, num_workers=workers, prefetch_factor=AHEAD,
-        multiprocessing_context="fork", worker_init_fn=_alone,
-        generator=torch.Generator(),  # or it would draw from the generator that the model is made with
-    )  # fmt: skip
-    return map(_received, iter(loader))
+        yield map(data.batch, numbers)
+        return
+    numbers = list(numbers)
+    started = [_start(data, numbers[turn::workers]) for turn in range(workers)]
+    try:
+        yield _received(zip(numbers, cycle(started), strict=False))
+    finally:
+        for _, process in started:
+            process.terminate()
+        for _, process in started:
+            process.join()
 
 
-class _Sent(Dataset[dict[str, NDArray[Any]]]):
-    """Batches as arrays that are small and go through a pipe."""
-
-    def __init__(self, data: Batches) -> None:
-        self.data = data
-
-    def __getitem__(self, number: int) -> dict[str, NDArray[Any]]:
-        batch = self.data.batch(number)
-        named = {name: getattr(batch, name) for name in _NAMES} | batch.facts_BT._asdict()
-        return {name: _narrow(value.numpy()) for name, value in named.items()}
+def _start(data: Batches, numbers: list[int]) -> Worker:
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(data, numbers, sender), daemon=True)
+    process.start()
+    sender.close()  # or a worker that died would never be noticed
+    return receiver, process
 
 
-def _narrow(values: NDArray[Any]) -> NDArray[Any]:
-    """Ids, positions and the like fit 32 bits."""
-    return values.astype(np.int32) if values.dtype == np.int64 else values
-
-
-def _received(sent: dict[str, NDArray[Any]]) -> Batch:
-    wide = {name: _wide(torch.from_numpy(value)) for name, value in sent.items()}
-    return Batch(**{name: wide[name] for name in _NAMES}, facts_BT=Facts(*(wide[name] for name in Facts._fields)))
-
-
-def _wide(value: Tensor) -> Tensor:
-    return value.long() if value.dtype == torch.int32 else value
-
-
-def _alone(worker: int) -> None:
+def _work(data: Batches, numbers: list[int], sender: Connection) -> None:
     """One thread a worker: there are as many workers as there are cores to use."""
-    del worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides when it is over
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    torch.set_num_threads(1)
+    for number in numbers:
+        try:
+            sent: Sent | Exception = _narrow(data.batch(number))
+        except Exception as error:  # raised again where it is waited for
+            sent = error
+        try:
+            sender.send(sent)
+        except BrokenPipeError:  # the run was killed
+            return
+
+
+def _received(turns: Iterable[tuple[int, Worker]]) -> Iterator[Batch]:
+    for number, (receiver, process) in turns:
+        try:
+            sent = receiver.recv()
+        except EOFError:
+            process.join()
+            raise RuntimeError(f"the worker that makes batch {number} ended with {process.exitcode=}") from None
+        if isinstance(sent, Exception):
+            raise sent
+        yield _widen(sent)
+
+
+def _narrow(batch: Batch) -> Sent:
+    """Ids, positions and the like fit 32 bits, and half the bytes take half the time."""
+    named = {name: getattr(batch, name) for name in _NAMES} | batch.facts_BT._asdict()
+    arrays = {name: value.numpy() for name, value in named.items()}
+    return {name: held.astype(np.int32) if held.dtype == np.int64 else held for name, held in arrays.items()}
+
+
+def _widen(sent: Sent) -> Batch:
+    tensors = {name: torch.from_numpy(held) for name, held in sent.items()}
+    wide = {name: held.long() if held.dtype == torch.int32 else held for name, held in tensors.items()}
+    return Batch(**{name: wide[name] for name in _NAMES}, facts_BT=Facts(*(wide[name] for name in Facts._fields)))
 
 
 def side_by_side(batches: Sequence[Batch]) -> Batch:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from redraft.data.packing import Batch
 from redraft.models.three_mode import ThreeModeModel
+from redraft.train import loop
 from redraft.train.checkpoint import load_state
 from redraft.train.loop import LOSSES, TrainConfig, train
 from redraft.train.metrics import read_metrics
@@ -240,3 +241,47 @@ def test_a_gradient_that_is_not_a_number_stops_the_run_before_it_is_saved(tmp_pa
     state = load_state(tmp_path / "checkpoint.pt")
     assert state["step"] == 3
     assert finite(state)
+
+
+@pytest.mark.parametrize(("name", "value"), [("workers", -1), ("attention", "'flash'"), ("batches", 0)])
+def test_impossible_settings_are_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{name}={value}"):
+        TrainConfig(steps=1, **{name: value.strip("'") if isinstance(value, str) else value})  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ how batches are made
+
+
+def test_workers_change_no_number(tmp_path: Path, unbroken: tuple[Path, ThreeModeModel]) -> None:
+    trained = train(model(), mixture(), config(STEPS, workers=2), tmp_path)
+    check_same_run(tmp_path, trained, unbroken)
+
+
+def test_a_run_with_several_batches_a_step_resumes_to_the_same_numbers(tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(record: dict[str, Any]) -> None:
+        if record["step"] == 3:
+            raise Stop
+
+    whole = train(model(), mixture(), config(5, batches=2), tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(model(), mixture(), config(5, batches=2), tmp_path / "parted", progress=stop)
+    parted = train(model(), mixture(), config(5, batches=2), tmp_path / "parted", resume=True)
+    assert same_tensors(dict(whole.state_dict()), dict(parted.state_dict()))
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "parted")
+
+
+def test_every_checkpoint_is_told(tmp_path: Path) -> None:
+    told: list[int] = []
+    train(model(), mixture(), config(7), tmp_path, saved=told.append)
+    assert told == [3, 6, 7]
+
+
+def test_a_machine_without_matplotlib_trains_and_keeps_the_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "find_spec", lambda name: None)
+    train(model(), mixture(), config(1), tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"checkpoint.pt", "config.json", "metrics.jsonl"}

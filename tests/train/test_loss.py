@@ -8,7 +8,7 @@ import torch
 
 from redraft.core.attention import causal_context, sdpa_mask
 from redraft.data.packing import Batch, Example, Part, canvas_side, clean_side, join, pack
-from redraft.train.loss import PARTS, LossConfig, three_mode_loss
+from redraft.train.loss import PARTS, LossConfig, attention_for, choose, three_mode_loss
 from tests.models.tiny import tiny_model
 
 MODEL = tiny_model(labels=("story",), self_conditioning=True)
@@ -168,3 +168,30 @@ def test_a_mean_over_processes_makes_their_losses_those_of_one_big_batch() -> No
     assert float(sum(apart)) / 2 == pytest.approx(float(together), rel=1e-5)
     naive = [three_mode_loss(MODEL, batch, ONES)[0] for batch in batches]
     assert abs(float(sum(naive)) / 2 - float(together)) > 1e-3
+
+
+def test_spare_positions_change_nothing() -> None:
+    """Rounded up to a share of all positions, also where a spare one's target can never be said."""
+    model = tiny_model().requires_grad_(True)
+    batch = every_part()
+    banned = next(n for n, value in enumerate(model.banned_V.tolist()) if value < 0)
+    batch = replace(batch, targets_BT=torch.where(batch.weight_BT > 0, batch.targets_BT, banned))
+    exact, spare = choose(batch), choose(batch, shares=4)
+    assert len(exact.index_N) == int((batch.weight_BT > 0).sum())
+    assert len(spare.index_N) % (batch.weight_BT.numel() // 4) == 0
+    assert len(spare.index_N) > len(exact.index_N)
+    assert len(spare.index_N.unique()) == len(spare.index_N)
+    losses = [three_mode_loss(model, batch, ONES, chosen=chosen)[0] for chosen in (None, exact, spare)]
+    assert losses[0] == losses[1]
+    assert float(losses[2]) == pytest.approx(float(losses[0]), rel=1e-6)
+    grads = [torch.autograd.grad(loss, list(model.parameters())) for loss in losses[1:]]
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_the_mask_of_a_batch_may_be_chosen() -> None:
+    batch = every_part()
+    assert isinstance(attention_for(batch), torch.Tensor)
+    assert isinstance(attention_for(batch, "mask"), torch.Tensor)
+    dense = attention_for(pack([[example(1, Part.BLOCK, learn=True)]], 128), "flex").to_dense()  # type: ignore[union-attr]
+    assert dense.shape == (1, 1, 1, 1)
