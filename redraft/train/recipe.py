@@ -56,26 +56,31 @@ def model_config(vocab_size: int, **sizes: object) -> ModelConfig:
 
 
 def prepare(recipe: Recipe, data_dir: Path, cache: Path) -> tuple[TextTokenizer, Passages, Passages]:
-    """Tokenizer, training and held-out passages: read from `cache`, or made once and kept there."""
+    """Tokenizer, training and held-out passages: read from `cache`, or made once and kept there.
+
+    A tokenizer that lies there already is taken as it is, so that models of several sizes can share one.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     files = [cache / name for name in ("tokenizer.json", "train.npz", "held_out.npz")]
     if not all(file.exists() for file in files):
         fresh = [file.with_name(f"partial.{file.name}") for file in files]
-        _make(recipe, data_dir, *fresh)
+        shared = load_tokenizer(files[0], recipe.model.text_size) if files[0].exists() else None
+        _make(recipe, data_dir, shared, *fresh)
         for made, file in zip(fresh, files, strict=True):
             made.replace(file)
     tokenizer = load_tokenizer(files[0], recipe.model.text_size)
     return tokenizer, load_passages(files[1]), load_passages(files[2])
 
 
-def _make(recipe: Recipe, data_dir: Path, tokenizer_file: Path, train_file: Path, held_file: Path) -> None:
+def _make(recipe: Recipe, data_dir: Path, shared: TextTokenizer | None, *files: Path) -> None:
+    """Write tokenizer, training and held-out passages to three files."""
     pairs = list(corpus(data_dir, recipe.characters))
     kept = [(name, text) for name, text in pairs if not held_out(text)]
-    tokenizer = train_tokenizer((text for _, text in kept), recipe.model.vocab_size)
-    tokenizer.save(tokenizer_file)
-    build_passages(kept, tokenizer, recipe.passage_tokens).save(train_file)
+    tokenizer = shared or train_tokenizer((text for _, text in kept), recipe.model.vocab_size)
+    tokenizer.save(files[0])
+    build_passages(kept, tokenizer, recipe.passage_tokens).save(files[1])
     held = [(name, text) for name, text in pairs if held_out(text)]
-    build_passages(held, tokenizer, recipe.passage_tokens).save(held_file)
+    build_passages(held, tokenizer, recipe.passage_tokens).save(files[2])
 
 
 def mixture_of(recipe: Recipe, tokenizer: TextTokenizer, passages: Passages) -> Mixture:

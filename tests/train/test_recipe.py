@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import recipes
 from recipes import recipe, recipe_names
@@ -185,14 +186,32 @@ def test_every_recipe_is_found_by_name_and_names_real_sources(name: str) -> None
     assert made.model.max_position_embeddings >= made.mixture.row_length
 
 
-def test_labels_have_the_same_numbers_in_model_and_mixture() -> None:
-    tiny = recipe("tiny")
-    assert tuple(dict.fromkeys(tiny.mixture.labels.values())) == tiny.model.labels
+@pytest.mark.parametrize("name", recipe_names())
+def test_labels_have_the_same_numbers_in_model_and_mixture(name: str) -> None:
+    made = recipe(name)
+    assert tuple(dict.fromkeys(made.mixture.labels.values())) == made.model.labels
 
 
-def test_tiny_is_about_six_million_parameters() -> None:
-    count = sum(p.numel() for p in ThreeModeModel(recipe("tiny").model).parameters())
-    assert 5.5e6 < count < 7e6
+@pytest.mark.parametrize(("name", "millions"), [("tiny", 6), ("small", 35), ("base", 120)])
+def test_a_recipe_is_about_as_large_as_it_says(name: str, millions: int) -> None:
+    with torch.device("meta"):
+        count = sum(p.numel() for p in ThreeModeModel(recipe(name).model).parameters())
+    assert count / 1e6 == pytest.approx(millions, rel=0.06)
+
+
+@pytest.mark.parametrize("name", ["small", "base"])
+def test_recipes_for_a_gpu_have_rows_of_whole_attention_blocks(name: str) -> None:
+    assert recipe(name).mixture.row_length % 128 == 0
+
+
+def test_a_tokenizer_that_lies_there_is_shared(data_dir: Path, tmp_path: Path) -> None:
+    first, passages, _ = prepare(RECIPE, data_dir, tmp_path / "first")
+    (tmp_path / "second").mkdir()
+    (tmp_path / "first" / "tokenizer.json").rename(tmp_path / "second" / "tokenizer.json")
+    few = replace(RECIPE, characters={"fables": 8000, "roleplay": 8000})
+    shared, fewer, _ = prepare(few, data_dir, tmp_path / "second")
+    assert shared.inner.to_str() == first.inner.to_str()
+    assert len(fewer) < len(passages)
 
 
 def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
