@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from redraft.core.canvas import Status
 from redraft.engine.engine import Busy
@@ -64,25 +64,35 @@ class Usage:
 async def follow(
     served: Served, order: Order, stops: Sequence[str], *, index: int = 0, drafts: bool = False, seconds: float
 ) -> AsyncIterator[Moment]:
-    """Moments of one answer, the last one finished. Leaving the iteration cancels it.
+    """Moments of one answer, the last one finished. Leaving the iteration cancels it. Raises as `submitted` does."""
+    reader = Reader(lambda tokens: order.fit(served.decode(tokens)), (*order.stops, *stops), strip=order.strip)
+    snapshots = submitted(served, order, drafts=drafts, seconds=seconds)
+    async with aclosing(snapshots) as stream:  # type: ignore[type-var]
+        async for snapshot in stream:
+            moment = _moment(served, order, reader, snapshot, index)
+            yield moment
+            if moment.finish is not None:
+                return
+
+
+async def submitted(served: Served, order: Order, *, drafts: bool, seconds: float) -> AsyncIterator[Snapshot]:
+    """Snapshots of an order at work, the last one finished. Leaving the iteration cancels it.
 
     Raises ApiError when the engine has no room, fails, or takes more than `seconds`.
     """
-    reader = Reader(served.decode, (*order.stops, *stops), strip=order.strip)
     deadline = served.thread.engine.clock() + seconds
     try:
         async with aclosing(served.thread.stream(order.writer, drafts=drafts, deadline=deadline)) as snapshots:  # type: ignore[type-var]
             async for snapshot in snapshots:
                 check(snapshot, own=order.own)
-                moment = _moment(served, order, reader, snapshot, index)
-                yield moment
-                if moment.finish is not None:
-                    return
+                yield snapshot
     except Busy as busy:
         raise ApiError("the server is busy", status=429, code="busy", retry_after=busy.retry_after) from None
     except ValueError as error:
         raise ApiError(str(error)) from None
     except RuntimeError:  # the engine's thread has ended
+        if served.thread.alive:
+            raise
         raise ApiError("the server is going down", status=503, code="draining") from None
 
 
@@ -103,24 +113,27 @@ def check(snapshot: Snapshot, *, own: bool = False) -> None:
 
 
 def _moment(served: Served, order: Order, reader: Reader, snapshot: Snapshot, index: int) -> Moment:
-    inside = slice(order.head, max(order.head, len(snapshot.tokens) - order.tail))
-    tokens, confidences = snapshot.tokens[inside], snapshot.confidences[inside]
+    tokens, confidences = snapshot.tokens, snapshot.confidences
     delta = reader.read(tokens, snapshot.finish is not None)
     num = reader.counted(tokens)
     finish = "stop" if reader.stopped else snapshot.finish
-    draft = None if finish is not None else snapshot.draft
+    draft = None if finish is not None or snapshot.draft is None else _inside(order, snapshot.draft)
     return Moment(
         index=index, delta=delta, text=reader.text, draft=draft, tokens=tokens[:num], confidences=confidences[:num],
-        shown=reader.text if draft is None else reader.shown(tokens, draft_text(served, order, draft)),
+        shown=reader.text if draft is None else reader.shown(tokens, draft_text(served, draft)),
         finish=finish, snapshot=snapshot, seed=order.seed,
     )  # fmt: skip
 
 
-def draft_text(served: Served, order: Order, draft: Draft) -> str:
-    """A canvas at work as text, without what stands around the answer."""
-    inside = slice(order.head, max(order.head, len(draft.tokens) - order.tail))
-    noisy = [status == Status.NOISY for status in draft.statuses]
-    return painted(draft.tokens[inside], noisy[inside], served.decode)
+def _inside(order: Order, draft: Draft) -> Draft:
+    """A draft without what stands around the answer."""
+    kept = slice(order.head, max(order.head, len(draft.tokens) - order.tail))
+    return replace(draft, tokens=draft.tokens[kept], statuses=draft.statuses[kept], confidences=draft.confidences[kept])
+
+
+def draft_text(served: Served, draft: Draft) -> str:
+    """A canvas at work as text."""
+    return painted(draft.tokens, [status == Status.NOISY for status in draft.statuses], served.decode)
 
 
 async def merged(streams: Sequence[AsyncIterator[Moment]]) -> AsyncIterator[Moment]:

@@ -89,7 +89,7 @@ class Generation(Sampling, Streamed):
     model: Name
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     max_tokens: Count | None = None
-    stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = None
+    stop: StopString | Annotated[list[StopString], Field(max_length=64)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     canvas: Annotated[int, Field(ge=1, le=4096)] | None = Field(None, description="tokens denoised at once")
@@ -196,6 +196,7 @@ class ChatBody(Generation):
     reasoning_summary: bool | None = None
     reasoning_summary_wait: bool | None = None
     realtime: bool | None = None
+    nextEdit: bool | None = Field(None, description="Continue says with it how it will route; here the path says it")
 
     NEUTRAL = {
         "presence_penalty": (0,), "frequency_penalty": (0,), "top_logprobs": (0,),
@@ -216,7 +217,35 @@ class TextBody(Generation):
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     echo: bool | None = None
     best_of: Annotated[int, Field(ge=1, le=20)] | None = None
+    environment: str | None = None
 
     NEUTRAL = {
         "presence_penalty": (0,), "frequency_penalty": (0,), "echo": (False,), "best_of": (1,), "logprobs": (0,),
+        "environment": (),
     }  # fmt: skip
+
+
+class EditsBody(Sampling):
+    """POST /v1/edits: a text, corrected or rewritten in place."""
+
+    model: Name
+    input: Annotated[Text, Field(min_length=1)]
+    instruction: Annotated[Text, Field(min_length=1, max_length=1000)] = "fix"
+    locks: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(max_length=256)] = Field(
+        default_factory=list, description="strings that stay as they are, byte for byte, wherever they occur"
+    )
+    strength: Unit = Field(0.0, description="0 corrects; above, that share of the tokens is written afresh")
+    drafts: bool = Field(False, description="tell of the text while it changes, too")
+    stream: bool | None = None
+    user: Name | None = None
+
+
+class ScoreBody(Body):
+    """POST /v1/score: nats of a text."""
+
+    model: Name
+    input: Annotated[Text, Field(min_length=1)]
+    block_length: Annotated[int, Field(ge=1, le=4096)] | None = None
+    samples: Annotated[int, Field(ge=2, le=256)] = 16
+    seed: Seed = 0
+    user: Name | None = None

@@ -47,7 +47,7 @@ def continuations(
     return [
         served.generate(
             prompt, decoding, max_tokens=_tokens(served, prompt, most, limits), canvas=body.canvas,
-            seed=_wrapped(seed + number), mode=body.mode, own=body.decoding is not None,
+            seed=wrapped(seed + number), mode=body.mode, own=body.decoding is not None,
         )
         for prompt in prompts
         for number in range(each)
@@ -67,6 +67,6 @@ def _tokens(served: Served, prompt: Prompt, most: int | None, limits: Limits) ->
     return most
 
 
-def _wrapped(seed: int) -> int:
+def wrapped(seed: int) -> int:
     """Back into the range of seeds."""
     return (seed + 2**63) % 2**64 - 2**63

@@ -8,7 +8,9 @@ from starlette.responses import JSONResponse, Response
 
 from redraft.server.answers import follow_all
 from redraft.server.bodies import ChatBody, Generation, TextBody
-from redraft.server.errors import ApiError
+from redraft.server.errors import ApiError, unsupported
+from redraft.server.filling import gap_orders
+from redraft.server.markers import BLANK
 from redraft.server.orders import continuations, decoding_of
 from redraft.server.served import Order, Prompt, Served
 from redraft.server.service import Service, record_of
@@ -33,16 +35,39 @@ def chat_routes(service: Service) -> APIRouter:
 
     @router.post("/v1/completions")
     async def complete(body: TextBody, request: Request) -> Response:
-        """Continue a text."""
-        body.refuse()
-        served = service.find(request, body.model)
-        prompts = prompts_of(served, body)
-        orders = _orders(service, served, body, prompts, body.max_tokens)
-        usage = service.usage(request, sum(len(prompt.tokens) for prompt in prompts))
-        told = telling(served, body, TextShape(), "text_completion", usage, logprobs=body.logprobs is not None)
-        return await respond(service, request, body, told, orders)
+        """Continue a text, or with a suffix fill the gap in front of it."""
+        return await complete_text(service, body, request)
 
     return router
+
+
+async def complete_text(service: Service, body: TextBody, request: Request) -> Response:
+    """Continue the prompts, or fill the gap between a prompt and a suffix."""
+    body.refuse()
+    served = service.find(request, body.model)
+    if body.suffix and body.suffix != BLANK:
+        orders, num_prompt = _gaps(service, served, body)
+    else:
+        prompts = prompts_of(served, body)
+        orders, num_prompt = _orders(service, served, body, prompts, body.max_tokens), sum(map(_length, prompts))
+    usage = service.usage(request, num_prompt)
+    told = telling(served, body, TextShape(), "text_completion", usage, logprobs=body.logprobs is not None)
+    return await respond(service, request, body, told, orders)
+
+
+def _gaps(service: Service, served: Served, body: TextBody) -> tuple[list[Order], int]:
+    """`n` ways to fill a gap, and how many tokens stand around it."""
+    if not isinstance(body.prompt, str):
+        raise ApiError("with a suffix, prompt must be one text", param="prompt")
+    for name in ("canvas", "mode", "label"):
+        if getattr(body, name) is not None:
+            raise unsupported(name, "a gap is one canvas, without a label")
+    decoding = decoding_of(served, body, served.model.defaults.infill)
+    return gap_orders(served, body, decoding, service.limits)
+
+
+def _length(prompt: Prompt) -> int:
+    return len(prompt.tokens)
 
 
 def _orders(

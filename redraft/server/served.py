@@ -3,7 +3,7 @@
 Knows prompts, decodings and what fits. Refuses to know HTTP and the shapes of bodies.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -36,7 +36,8 @@ class Prompt:
 class Order:
     """One answer that is wanted: a program for the engine, and how what it commits becomes text.
 
-    head, tail  tokens around the answer that the program commits along with it
+    head, tail  tokens on the canvas around the answer
+    fit         what is done to the text in the end
     own         the request brought its own decoding: where that breaks, the request is to blame
     """
 
@@ -47,6 +48,7 @@ class Order:
     head: int = 0
     tail: int = 0
     own: bool = False
+    fit: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Reader:
 
     def read(self, tokens: Sequence[int], finished: bool) -> str:
         """What the tokens so far add: never half a character, nothing that may turn out to be a stop string."""
-        if self.stopped:
+        if self.stopped or not (tokens or finished):
             return ""
         raw = self.decode(tokens)
         if not finished:
@@ -36,7 +36,7 @@ class Reader:
 
     def shown(self, tokens: Sequence[int], draft: str) -> str:
         """The text with a draft behind it, as it would be if that were committed."""
-        raw = self.decode(tokens) + draft
+        raw = (self.decode(tokens) if tokens else "") + draft
         return raw[self._start(raw) : first_stop(raw, self.stops)]
 
     def _start(self, raw: str) -> int:

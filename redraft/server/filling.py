@@ -1,0 +1,172 @@
+"""Filling: gaps and edits as orders for the engine. Knows what a model plans; refuses to know bodies and the wire.
+
+An edit is one request to the engine per window, so that windows share forwards with each other and with strangers.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from redraft.editing import Plan, Proposal, Window, edits_of, replace_spans
+from redraft.engine import program
+from redraft.engine.thread import Draft, Snapshot
+from redraft.results import Edit
+from redraft.sampling.blocks import until_stop
+from redraft.sampling.decoding import Decoding
+from redraft.server.answers import Usage, draft_text, submitted
+from redraft.server.bodies import TextBody
+from redraft.server.errors import ApiError
+from redraft.server.orders import check_choices, on_engine, wrapped
+from redraft.server.served import Order, Served
+from redraft.server.service import Limits, seed_of
+
+GAP = 24  # tokens of noise that a gap starts from; where a model can, it opens more or closes some
+AT_ONCE = 16  # windows of one request in the engine: the others wait, and leave room for strangers
+
+
+def gap_orders(served: Served, body: TextBody, decoding: Decoding, limits: Limits) -> tuple[list[Order], int]:
+    """`n` ways to fill the gap between a prompt and a suffix, and how many tokens those two are."""
+    assert isinstance(body.prompt, str)
+    assert body.suffix is not None
+    each, seed = body.n or 1, seed_of(body.seed)
+    check_choices(each, limits)
+    most = min(body.max_tokens or limits.default_tokens, limits.answer_tokens)
+    gap = body.gap or min(GAP, most)
+    orders = [
+        gap_order(
+            served, body.prompt, body.suffix, decoding, gap=gap, most=most, seed=wrapped(seed + number),
+            own=body.decoding is not None,
+        )
+        for number in range(each)
+    ]  # fmt: skip
+    return [order for order, _ in orders], orders[0][1]
+
+
+def gap_order(
+    served: Served, prefix: str, suffix: str, decoding: Decoding, *, gap: int, most: int, seed: int, own: bool
+) -> tuple[Order, int]:
+    """The text between two others, and how many tokens those are. `most` tokens of it are shown at most."""
+    try:
+        hole = served.model.gap(prefix, suffix)
+        num_around = len(hole.far) + len(hole.near) + len(hole.after)
+        served.check_room(num_around, gap)
+        inner = program.infill(hole.near, hole.after, decoding, gap=gap, seed=seed, context=tuple(hole.far))
+    except ValueError as error:
+        raise ApiError(str(error)) from None
+    ends = served.voice.stop_ids
+    writer = inside(inner, len(hole.near), len(hole.after), ends, most)
+    return Order(writer=writer, seed=seed, own=own, head=len(hole.near), tail=len(hole.after), fit=hole.fit), num_around
+
+
+def inside(writer: program.Writer, head: int, tail: int, ends: tuple[int, ...], most: int) -> program.Writer:
+    """A program that fills a gap, committing what is in the gap alone: up to an end of text, `most` tokens."""
+
+    def program_of(denoiser: object, out: program.Output) -> program.Program:
+        yield from writer(denoiser, out)
+        middle = out.tokens[head : len(out.tokens) - tail]
+        kept = [token for token in until_stop(middle, ends) if token not in ends]
+        out.finish = "stop" if len(kept) <= most else "length"
+        out.tokens, out.confidences = kept[:most], out.confidences[head : head + len(kept[:most])]
+
+    return program_of
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A text as far as it is edited."""
+
+    text: str
+    edits: tuple[Edit, ...]
+    finished: bool
+
+
+@dataclass(slots=True)
+class Editor:
+    """One text being edited: what its windows have become so far."""
+
+    served: Served
+    text: str
+    plan: Plan
+    seed: int
+    seconds: float
+    usage: Usage
+    own: bool = False
+    _changes: dict[int, str] = field(default_factory=dict)  # window number -> what stands there now
+    _snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def states(self, *, drafts: bool) -> AsyncIterator[Edited]:
+        """The text whenever it has changed, the last time finished. Leaving the iteration cancels what is left."""
+        changed = asyncio.Event()
+        tasks = [
+            asyncio.create_task(self._edit(number, window, drafts, changed))
+            for number, window in enumerate(self.plan.windows)
+        ]
+        done = asyncio.gather(*tasks)
+        done.add_done_callback(lambda _: changed.set())
+        try:
+            while not done.done():
+                await changed.wait()
+                changed.clear()
+                if not done.done():
+                    yield self._now(finished=False)
+            done.result()
+            yield self._now(finished=True)
+        finally:
+            done.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _edit(self, number: int, window: Window, drafts: bool, changed: asyncio.Event) -> None:
+        async with self._free:
+            snapshots = submitted(self.served, self._order(number, window), drafts=drafts, seconds=self.seconds)
+            async with aclosing(snapshots) as stream:  # type: ignore[type-var]
+                async for snapshot in stream:
+                    self._snapshots[number] = snapshot
+                    if snapshot.finish is not None:
+                        self._changes[number] = await self._result(window, snapshot)
+                    elif snapshot.draft is not None:
+                        self._changes[number] = self._drafted(snapshot.draft)
+                    changed.set()
+
+    def _order(self, number: int, window: Window) -> Order:
+        end = self.plan.end
+        seed = wrapped(self.seed + number % 16)  # as `Model.edit` numbers the rows of a forward
+        writer = program.edit(
+            [*window.tokens, *end], self.plan.decoding, editable=[*window.free, *([False] * len(end))],
+            strength=self.plan.strength, seed=seed, context=tuple(self.plan.prompt),
+        )  # fmt: skip
+        return Order(writer=writer, seed=seed, own=self.own)
+
+    async def _result(self, window: Window, snapshot: Snapshot) -> str:
+        tokens = list(snapshot.tokens[: len(snapshot.tokens) - len(self.plan.end)])
+        proposal, margin = Proposal(window, tokens, snapshot.denoises), self.plan.margin
+        if margin is not None:
+            found = await on_engine(self.served, lambda: self.served.model.accepted([proposal], margin))
+            proposal = found[0]
+        return self.served.decode(proposal.tokens)
+
+    def _drafted(self, draft: Draft) -> str:
+        kept = slice(0, len(draft.tokens) - len(self.plan.end))
+        inner = replace(draft, tokens=draft.tokens[kept], statuses=draft.statuses[kept])
+        return draft_text(self.served, inner)
+
+    def _now(self, *, finished: bool) -> Edited:
+        windows = self.plan.windows
+        changes = sorted((windows[n].start, windows[n].end, text) for n, text in self._changes.items())
+        self._count()
+        edits = edits_of(self.text, changes) if finished else ()
+        return Edited(replace_spans(self.text, changes), edits, finished)
+
+    def _count(self) -> None:
+        held = self._snapshots.values()
+        finished: Mapping[str, int] = {
+            "completion_tokens": sum(len(each.tokens) for each in held),
+            "forwards": sum(each.forwards for each in held),
+            "denoising_steps": sum(each.denoises for each in held),
+        }
+        for name, value in finished.items():
+            setattr(self.usage, name, value)
+        self.usage.wait_s = max((each.wait_s for each in held), default=0.0)
+        self.usage.first_s = min((each.first_s for each in held if each.first_s is not None), default=None)
+        self.usage.total_s = max((each.total_s for each in held), default=0.0)
