@@ -6,8 +6,9 @@ differ in the last bits of float32: where a token differs, the same requests are
 one, to find the first step at which canvases part and how far its logits were from those of the row alone.
 """
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -46,39 +47,74 @@ class Plain(Wrapper):
         return super().__getattr__(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step was made from: the text in front of the canvas, the canvas, and the logits of its first columns."""
+
+    text: list[int]
+    canvas: Canvas
+    logits_LV: Tensor
+
+    def starts_as(self, other: "Step") -> bool:
+        """Whether both steps have the same text and canvas."""
+        one, two = self.canvas, other.canvas
+        return (
+            self.text == other.text
+            and one.tokens_BL.tolist() == two.tokens_BL.tolist()
+            and one.status_BL.tolist() == two.status_BL.tolist()
+        )
+
+    def gap(self, other: "Step") -> float:
+        """The largest difference between their logits, relative to the largest logit."""
+        columns = min(len(self.logits_LV), len(other.logits_LV))
+        ours_NV, theirs_NV = self.logits_LV[:columns], other.logits_LV[:columns]
+        both_NV = ours_NV.isfinite() & theirs_NV.isfinite()
+        return float((ours_NV - theirs_NV)[both_NV].abs().max() / theirs_NV[both_NV].abs().max().clamp_min(1))
+
+
 @dataclass(slots=True)
 class WatchedEngine(Engine):
-    """Keeps every canvas and its logits of the jobs it is told to watch."""
+    """Keeps every step of the jobs it is told to watch."""
 
-    watched: dict[Job, list[tuple[Canvas, Tensor]]] = field(default_factory=dict)
+    watched: dict[Job, list[Step]] = field(default_factory=dict)
 
     def _logits(self, jobs: list[Job]) -> Tensor:
         logits_BLV = Engine._logits(self, jobs)
         for row, job in enumerate(jobs):
             if job in self.watched and job.canvas is not None:
-                self.watched[job].append((job.canvas, logits_BLV[row].clone()))
+                self.watched[job].append(Step(list(job.item.text), job.canvas, logits_BLV[row].clone()))
         return logits_BLV
 
 
 class Watched(Wrapper):
-    """A denoiser that keeps every canvas and its logits."""
+    """A denoiser that keeps every step, and what was read into every context that it made."""
 
     def __init__(self, denoiser: Any, scale: float) -> None:
         super().__init__(denoiser)
         self.scale = scale
-        self.seen: list[tuple[Canvas, Tensor]] = []
+        self.seen: list[Step] = []
+        self.made: dict[int, tuple[Any, list[int]]] = {}  # the context itself is kept, so that its id stays its own
+
+    def encode(self, tokens_BL: Tensor, context: Any | None = None, pad_B: Tensor | None = None) -> Any:
+        text = self._text(context) + tokens_BL[0].tolist()
+        after = self.denoiser.encode(tokens_BL, context, pad_B)
+        self.made[id(after)] = (after, text)
+        return after
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
         logits_BLV = self.denoiser.denoise(canvas, context)
-        self.seen.append((canvas, logits_BLV[0].clone()))
+        self.seen.append(Step(self._text(context), canvas, logits_BLV[0].clone()))
         return logits_BLV
 
-    def steps(self) -> list[tuple[Canvas, Tensor]]:
-        """One canvas and its logits per step; with guidance every step asked twice."""
+    def steps(self) -> list[Step]:
+        """With guidance every step asked twice."""
         if not self.scale:
             return self.seen
         halves = zip(self.seen[::2], self.seen[1::2], strict=True)
-        return [(canvas, guide(logits, without, self.scale)) for (canvas, logits), (_, without) in halves]
+        return [replace(step, logits_LV=guide(step.logits_LV, off.logits_LV, self.scale)) for step, off in halves]
+
+    def _text(self, context: Any | None) -> list[int]:
+        return [] if context is None else self.made[id(context)][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +158,17 @@ def differing(denoiser: Any, requests: Sequence[Request], jobs: Sequence[Job]) -
     ]
 
 
-def distance(denoiser: Any, request: Request, steps: Sequence[tuple[Canvas, Tensor]]) -> float:
-    """How far apart the logits of the first step were that parted the two canvases, relative to the largest.
+def distance(denoiser: Any, request: Request, steps: Sequence[Step]) -> float:
+    """How far apart the logits were of the last step that began alike, and so parted the two.
 
-    Infinite where no such step is found: then the difference is no rounding.
+    Infinite where there is none: then the difference is no rounding.
     """
     decoding = request.arguments.get("decoding")
     watched = Watched(denoiser, 0.0 if decoding is None else decoding.guidance)
     request.alone(watched)
-    alone, last = watched.steps(), None
-    for (ours, logits), (theirs, expected) in zip(steps, alone, strict=False):
-        if not _same(ours, theirs):
-            break
-        last = (logits, expected)
-    if last is None:
-        return float("inf")
-    columns = min(len(logits) for logits in last)
-    ours_NV, theirs_NV = (logits[:columns] for logits in last)
-    both_NV = ours_NV.isfinite() & theirs_NV.isfinite()
-    gap = (ours_NV - theirs_NV)[both_NV].abs().max() / theirs_NV[both_NV].abs().max().clamp_min(1)
-    return float(gap)
-
-
-def _same(one: Canvas, other: Canvas) -> bool:
-    return (
-        one.length == other.length
-        and bool((one.tokens_BL == other.tokens_BL).all())
-        and bool((one.status_BL == other.status_BL).all())
-    )
+    pairs = zip(steps, watched.steps(), strict=False)
+    alike = list(itertools.takewhile(lambda pair: pair[0].starts_as(pair[1]), pairs))
+    return alike[-1][0].gap(alike[-1][1]) if alike else float("inf")
 
 
 def hold(name: str, denoiser: Any, requests: Sequence[Request], config: EngineConfig, seed: int) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Job:
 
     @property
     def alive(self) -> bool:
-        return self.out.finish is None
+        return self.finished is None
 
 
 @dataclass(slots=True)

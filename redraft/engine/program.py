@@ -93,7 +93,8 @@ def generate(
             out.confidences += canvas.confidence_BL[0, len(known) : len(known) + len(fresh)].tolist()
             if len(out.tokens) == max_tokens or out.tokens[-1] in stop_ids:
                 break
-            yield Encode(canvas.tokens_BL[0, : plan.block].tolist())
+            width = min(plan.block, plan.width(block))
+            yield Encode(canvas.tokens_BL[0, :width].tolist() + [0] * (width - canvas.length))  # slack holds zeros
             known = []
         out.finish = "stop" if out.tokens and out.tokens[-1] in stop_ids else "length"
 
