@@ -116,3 +116,11 @@ def frame(served: Served, draft: Draft | None) -> Json | None:
         for token, status, c in rows
     ]
     return {"step": draft.step, "tokens": tokens}
+
+
+def progress(moment: Moment, before: int) -> Json:
+    """How far an answer is: forwards, seconds, and the ids of the tokens committed since there were `before`."""
+    snapshot = moment.snapshot
+    return {
+        "forwards": snapshot.forwards, "seconds": round(snapshot.total_s, 6), "tokens": list(moment.tokens[before:]),
+    }  # fmt: skip

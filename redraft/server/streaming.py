@@ -1,7 +1,7 @@
 """Streaming: moments of answers as events, and as one body at the end. The same for chat and for text completions.
 
 By default an event holds committed text alone, to be appended. `diffusing` sends the whole text with its noise, to
-replace what was there; `frames` adds the canvas itself.
+replace what was there; `frames` adds the canvas itself, and what it took so far.
 """
 
 from collections.abc import AsyncIterator
@@ -18,6 +18,7 @@ from redraft.server.replies import (
     chat_delta,
     chat_logprobs,
     frame,
+    progress,
     text_choice,
     text_logprobs,
     usage_json,
@@ -116,7 +117,8 @@ class Telling:
         text = moment.shown if self.diffusing else moment.delta
         at_work = frame(self.served, moment.draft) if self.frames else None
         if text or at_work is not None:
-            beside = {} if at_work is None else {"frame": at_work}
+            beside = {"progress": progress(moment, before)} if self.frames else {}
+            beside |= {} if at_work is None else {"frame": at_work}
             found.append((self.shape.delta(moment, text, self._logprobs(moment, before)), beside))
         told[moment.index] = len(moment.tokens)
         if moment.finish is not None:
