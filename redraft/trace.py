@@ -47,12 +47,17 @@ def write_trace(path: Path, header: Header, views: Sequence[View]) -> None:
 
 def read_trace(path: Path) -> Trace:
     """Read a trace. Raises ValueError naming the line when the file is torn or not a trace."""
+    return parse_trace(read_text_file(path).text, path)
+
+
+def parse_trace(text: str, name: Path | str) -> Trace:
+    """A trace from its lines; `name` is what errors call it. Raises ValueError as `read_trace` does."""
     # Not splitlines: JSON may hold characters that it takes for line ends.
-    lines = [line for line in re.split(r"(?<=\n)", read_text_file(path).text) if line]
+    lines = [line for line in re.split(r"(?<=\n)", text) if line]
     if not lines:
-        raise ValueError(f"{path} is empty, not a trace")
-    header = _to_header(_parsed(path, 1, lines[0]), path)
-    return Trace(header, tuple(_to_view(path, number, line) for number, line in enumerate(lines[1:], 2)))
+        raise ValueError(f"{name} is empty, not a trace")
+    header = _to_header(_parsed(name, 1, lines[0]), name)
+    return Trace(header, tuple(_to_view(name, number, line) for number, line in enumerate(lines[1:], 2)))
 
 
 def to_json(header: Header) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def _to_line(view: View) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
+def _parsed(path: Path | str, number: int, line: str) -> dict[str, Any]:
     try:
         values = json.loads(line)
     except json.JSONDecodeError as error:
@@ -77,7 +82,7 @@ def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
     return values
 
 
-def _to_header(values: dict[str, Any], path: Path) -> Header:
+def _to_header(values: dict[str, Any], path: Path | str) -> Header:
     kind = values.pop("redraft_trace", None)
     if kind != FORMAT:
         raise ValueError(f"{path}, line 1 is not the header of a trace that this version reads ({kind=})")
@@ -87,7 +92,7 @@ def _to_header(values: dict[str, Any], path: Path) -> Header:
         raise ValueError(f"{path}, line 1 is not the header of a trace: {error}") from None
 
 
-def _to_view(path: Path, number: int, line: str) -> View:
+def _to_view(path: Path | str, number: int, line: str) -> View:
     values = _parsed(path, number, line)
     try:
         pieces = tuple(Piece(str(text), Status(status), bool(revised)) for text, status, revised in values["pieces"])

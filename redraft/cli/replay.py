@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from redraft.cli import terminal
-    from redraft.cli.page import page
+    from redraft.page import page
     from redraft.files import replace_file
     from redraft.results import summarise
     from redraft.trace import read_trace, to_json

@@ -13,12 +13,13 @@ from redraft.server.gate import Gate
 from redraft.server.routes_chat import chat_routes
 from redraft.server.routes_edit import edit_routes
 from redraft.server.routes_mercury import mercury_routes
+from redraft.server.routes_playground import playground_routes
 from redraft.server.routes_state import state_routes
 from redraft.server.security import Keys
 from redraft.server.served import Served
 from redraft.server.service import Limits, Service
 
-ROUTES = (chat_routes, edit_routes, mercury_routes, state_routes)
+ROUTES = (chat_routes, edit_routes, mercury_routes, playground_routes, state_routes)
 
 
 def create_app(

@@ -18,7 +18,7 @@ from redraft.server.service import Record, Service
 from redraft.server.sse import Gone
 
 LOG = logging.getLogger("redraft.server")
-OPEN = ("/health",)  # what needs no key
+OPEN = ("/health", "/")  # what needs no key; nor do the files of the page, which can ask for one
 
 
 class Gate:
@@ -42,12 +42,12 @@ class Gate:
 
     async def _pass(self, scope: Scope, receive: Receive, passage: "_Passage", record: Record) -> None:
         try:
-            record.key = "-" if scope["path"] in OPEN else self.keys.admit(_header(scope, b"authorization"))
+            record.key = "-" if _open(scope) else self.keys.admit(_header(scope, b"authorization"))
             try:
                 body = _Sized(scope, receive, self.service.limits.body_bytes)
                 await self.app(scope, body, passage)
             finally:
-                if scope["path"] not in OPEN:
+                if not _open(scope):
                     self.keys.leave(record.key)
         except ApiError as error:
             await passage.fail(error, scope, receive)
@@ -127,6 +127,11 @@ def _fields(record: Record, status: int, seconds: float) -> dict[str, Any]:
         told |= {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
         told |= {"forwards": usage.forwards, "first_text_s": usage.first_s}
     return told
+
+
+def _open(scope: Scope) -> bool:
+    path = str(scope["path"])
+    return path in OPEN or (path.startswith("/playground/") and "." in path)
 
 
 def _route(scope: Scope) -> str:

@@ -1,0 +1,2 @@
+import { h } from "./dom.js";
+export function app() { return { element: h("p", {}, "…") }; }

@@ -1,0 +1,1 @@
+export async function picture() { throw new Error("not yet"); }
