@@ -58,4 +58,4 @@ QWEN2 = family(
     "dllm-collection/Qwen2.5-Coder-0.5B-Instruct-diffusion-mdlm-v0.1",
     "dllm-collection/Qwen2.5-Coder-0.5B-Instruct-diffusion-bd3lm-v0.1",
 )
-LLAMA = family("llama")
+LLAMA = family("llama", "Llama checkpoints converted with dLLM; none is published")

@@ -111,7 +111,7 @@ def _layers(text: Values) -> tuple[LayerFacts, ...]:
 
 def _kinds(text: Values) -> list[str]:
     """Who sees everything; the last layer always does."""
-    number = min(need(text, "num_hidden_layers"), 10_001)
+    number = min(need(text, "num_hidden_layers"), 1_001)
     pattern = [SLIDING if (n + 1) % PATTERN else FULL for n in range(number)]
     kinds = list(take(text, "layer_types", pattern, list))
     if len(kinds) != number:

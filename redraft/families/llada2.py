@@ -62,7 +62,7 @@ def _layers_of(values: Values) -> tuple[LayerFacts, ...]:
     # Only what is built is read: a model without dense layers need not say how wide they would be.
     plain = LayerFacts(attention=attention, feed=_feed_of(values)) if dense > 0 else None
     routed = LayerFacts(attention=attention, experts=_experts_of(values)) if dense < number else None
-    kinds = [plain if n < dense else routed for n in range(min(number, 10_001))]
+    kinds = [plain if n < dense else routed for n in range(min(number, 1_001))]
     return layers_of([kind for kind in kinds if kind is not None])
 
 

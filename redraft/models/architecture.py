@@ -209,13 +209,13 @@ class Architecture:
 
 def same_layers(number: int, layer: LayerFacts) -> tuple[LayerFacts, ...]:
     """`number` equal layers."""
-    check_size("number of layers", number, high=10_000)
+    check_size("number of layers", number, high=1_000)
     return (layer,) * number
 
 
 def layers_of(kinds: Sequence[LayerFacts]) -> tuple[LayerFacts, ...]:
     """Layers given one by one."""
-    check_size("number of layers", len(kinds), high=10_000)
+    check_size("number of layers", len(kinds), high=1_000)
     return tuple(kinds)
 
 

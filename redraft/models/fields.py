@@ -76,7 +76,7 @@ def autoregressive(values: Values, architecture: Architecture) -> ModelFacts:
 
 def num_layers(values: Values) -> int:
     """As stated, but no more than is needed to refuse it."""
-    return min(need(values, "num_hidden_layers"), 10_001)
+    return min(need(values, "num_hidden_layers"), 1_001)
 
 
 def in_windows(layers: Sequence[LayerFacts], windows: Sequence[int | None]) -> list[LayerFacts]:
