@@ -33,7 +33,10 @@ from redraft.sampling.wrappers import SeenContext, Wrapper, guide, shape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """Room and pace. `num_pages` x `page_size` tokens of keys and values, shared by everyone."""
+    """Room and pace. `num_pages` x `page_size` tokens of keys and values, shared by everyone.
+
+    `step_scores` is how many logits a step takes at once, about: the vocabulary is wide, and what fits a cache is fast.
+    """
 
     num_pages: int = 512
     page_size: int = 16
@@ -41,6 +44,7 @@ class EngineConfig:
     tick_tokens: int = 1024
     chunk: int = 256
     max_waiting: int = 1024
+    step_scores: int = 2**20
 
 
 class Busy(Exception):
@@ -115,6 +119,7 @@ class Engine:
     _jobs: dict[Item, Job] = field(init=False, default_factory=dict)
     _numbers: Any = field(init=False, default_factory=itertools.count)
     _stacks: dict[Any, _Stacked] = field(init=False, default_factory=dict)
+    _vocab: int = field(init=False, default=1)  # until the first scores tell
 
     def __post_init__(self) -> None:
         config = self.config
@@ -235,7 +240,8 @@ class Engine:
         groups = self._ready(made)
         middle = time.perf_counter()
         for key, jobs in groups.items():
-            self._decide(key, jobs)
+            for number, part in enumerate(self._parts(jobs)):
+                self._decide((key, number), part)
         self._draw([(self._jobs[span.item], states) for span, states in made if self._wants_next(span)])
         self.counters.forward_s += middle - began
         self.counters.step_s += time.perf_counter() - middle
@@ -283,6 +289,12 @@ class Engine:
         decoding = _decoding(job)
         return (decoding, job.item.number if decoding.repetition_penalty != 1 else None)
 
+    def _parts(self, jobs: list[Job]) -> list[list[Job]]:
+        """As many rows at a time as `step_scores` allows, at least one."""
+        columns = max(len(job.states[job.item]) for job in jobs)
+        rows = max(1, self.config.step_scores // (columns * self._vocab))
+        return [jobs[start : start + rows] for start in range(0, len(jobs), rows)]
+
     def _decide(self, key: Any, jobs: list[Job]) -> None:
         """One step of canvases with one Decoding, then the next command of those that are done."""
         try:
@@ -301,9 +313,10 @@ class Engine:
 
     def _step(self, key: Any, jobs: list[Job]) -> list[tuple[Job, Canvas, bool]]:
         decoding = replace(_decoding(jobs[0]), guidance=0.0)
-        canvas, logits_BLV = self._together(key, jobs), self._logits(jobs)
-        context = self._seen(jobs[0], logits_BLV.shape[-1]) if decoding.repetition_penalty != 1 else None
-        shaped_BLV = shape(_Given(self.denoiser, logits_BLV), decoding).denoise(canvas, context)
+        canvas = self._together(key, jobs)
+        given = _Given(self.denoiser, self._logits(jobs))
+        context = self._seen(jobs[0]) if decoding.repetition_penalty != 1 else None
+        shaped_BLV = shape(given, decoding).denoise(canvas, context)
         limit_B = torch.cat([_limit(job) for job in jobs])
         after = moved(self.denoiser, canvas, shaped_BLV, decoding, limit_B)
         used_BL = after.present_BL * torch.arange(1, after.length + 1, device=limit_B.device)
@@ -332,13 +345,14 @@ class Engine:
         """One head for all rows. What is missing at the end of a shorter one is nobody's to decide."""
         lengths = [len(states_LD) for states_LD in states]
         logits_NV = self.executor.logits(torch.cat(states))
+        self._vocab = logits_NV.shape[-1]
         if len(set(lengths)) == 1:
             return logits_NV.unflatten(0, (len(states), lengths[0]))
         return torch.nn.utils.rnn.pad_sequence(list(logits_NV.split(lengths)), batch_first=True)
 
-    def _seen(self, job: Job, vocab_size: int) -> SeenContext | None:
+    def _seen(self, job: Job) -> SeenContext | None:
         """The text in front of a canvas; a class label stands there as an id behind the vocabulary, and is no text."""
-        text = [token for token in job.item.text if token < vocab_size]
+        text = [token for token in job.item.text if token < self._vocab]
         if not text:
             return None
         tokens_1S = torch.tensor([text], dtype=torch.long, device=_canvas(job).tokens_BL.device)
@@ -472,14 +486,14 @@ class Engine:
 
 
 class _Given(Wrapper):
-    """A denoiser whose logits are already known; wrappers shape them."""
+    """A denoiser whose logits are already known; wrappers shape them. It gives them once and keeps them no longer."""
 
     def __init__(self, denoiser: Any, logits_BLV: Tensor) -> None:
         super().__init__(denoiser)
-        self.logits_BLV = logits_BLV
+        self.logits = [logits_BLV]
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
-        return self.logits_BLV
+        return self.logits.pop()
 
 
 def _silence(job: Job) -> None:
