@@ -21,7 +21,7 @@ from redraft.data.packing import Batch
 from redraft.models.three_mode import ThreeModeModel
 from redraft.train.checkpoint import load_state, save_atomically
 from redraft.train.ema import Ema
-from redraft.train.feeding import Batches, feed, pinned
+from redraft.train.feeding import Batches, feed, to_gpu
 from redraft.train.loss import ATTENTION, PARTS, Chosen, LossConfig, choose, three_mode_loss
 from redraft.train.metrics import MetricsLog, plot_losses, read_metrics
 from redraft.train.optim import OptimConfig, Optimizer
@@ -126,7 +126,7 @@ def _ready(config: TrainConfig) -> Callable[[Batch], _Ready]:
 
     def on_gpu(batch: Batch) -> _Ready:
         chosen = Chosen(*(value.pin_memory() for value in choose(batch, shares=16)))
-        return _Ready(pinned(batch).to(config.device), chosen.to(config.device))
+        return _Ready(to_gpu(batch, config.device), chosen.to(config.device))
 
     return on_gpu if config.device.startswith("cuda") else on_processor
 

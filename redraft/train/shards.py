@@ -1,9 +1,9 @@
 """Shards: what matters of a checkpoint in a few small files, for machines that give back little.
 
 Knows a training state (`train.loop`), halves its numbers to bfloat16 and packs them without further loss: the high byte
-of a weight is much like another's, so they are entropy-coded, the low ones stand as they are. Most worth comes first: averaged
-weights, live weights, the optimiser's moments; a part goes in whole or not at all. Resuming from shards is therefore
-close, not exact; the checkpoint itself is exact.
+of one weight is much like another's, so high bytes are entropy-coded; low ones stand as they are. What is worth most
+comes first: averaged weights, live weights, the optimiser's moments; a part goes in whole or not at all. Resuming from
+shards is therefore close, not exact; the checkpoint itself is exact.
 """
 
 import hashlib
