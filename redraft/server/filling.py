@@ -47,6 +47,7 @@ def gap_order(
     served: Served, prefix: str, suffix: str, decoding: Decoding, *, gap: int, most: int, seed: int, own: bool
 ) -> tuple[Order, int]:
     """The text between two others, and how many tokens those are. `most` tokens of it are shown at most."""
+    served.check_length(prefix + suffix)
     try:
         hole = served.model.gap(prefix, suffix)
         num_around = len(hole.far) + len(hole.near) + len(hole.after)
@@ -109,7 +110,7 @@ class Editor:
             while not done.done():
                 await changed.wait()
                 changed.clear()
-                if not done.done():
+                if drafts and not done.done():
                     yield self._now(finished=False)
             done.result()
             yield self._now(finished=True)

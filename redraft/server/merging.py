@@ -7,10 +7,11 @@ where it cannot be placed for certain, it is refused.
 import difflib
 import itertools
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MAX_LINES = 5000
+MAX_PAIRS = 100_000  # of equal lines: what comparing two texts costs grows with them
 ALIKE = 0.6  # two lines are versions of one
 LEFT_OUT = re.compile(r"^\s*(?://+|#+|--|/\*+|<!--|;+|%+|\*)?\s*(?:\.\.\.|…)\s*(?P<said>.*?)\s*(?:\*/|-->)?\s*$")
 BARE = re.compile(r"^\s*(?:\.\.\.|…)")
@@ -30,8 +31,8 @@ class Piece:
 def merge(original: str, snippet: str) -> str:
     """The original with the snippet in its place. Raises ValueError where there is no sure place for it."""
     old, new = original.split("\n"), snippet.split("\n")
-    if len(old) > MAX_LINES or len(new) > MAX_LINES:
-        raise ValueError(f"texts of {len(old)} and {len(new)} lines: at most {MAX_LINES} can be merged")
+    if _pairs(old, new) > MAX_PAIRS:
+        raise ValueError(f"texts of {len(old)} and {len(new)} lines have too many lines in common to be compared")
     merged: list[str] = []
     place = 0
     for piece in pieces_of(new):
@@ -39,6 +40,11 @@ def merge(original: str, snippet: str) -> str:
         merged += [*old[place:start], *piece.lines]
         place = end
     return "\n".join([*merged, *old[place:]])
+
+
+def _pairs(old: Sequence[str], new: Sequence[str]) -> int:
+    counts = Counter(line.rstrip() for line in old)
+    return sum(counts[line.rstrip()] for line in new)
 
 
 def pieces_of(lines: Sequence[str]) -> list[Piece]:

@@ -1,5 +1,6 @@
 """POST /v1/fim/completions, /v1/edits and /v1/score: gaps filled, texts edited, texts scored."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict, replace
@@ -21,6 +22,8 @@ from redraft.server.served import Served
 from redraft.server.service import Service, record_of, seed_of
 from redraft.server.sse import EventStream, event, heard, started
 
+MAX_DRAFTED = 10_000  # characters: every state of a text is told whole
+
 
 def edit_routes(service: Service) -> APIRouter:
     router = APIRouter()
@@ -39,7 +42,9 @@ def edit_routes(service: Service) -> APIRouter:
         record_of(request).user = body.user
         served = service.find(request, body.model)
         check_length(service, body.input)
-        editor = editor_of(service, request, served, body)
+        if body.drafts and len(body.input) > MAX_DRAFTED:
+            raise ApiError(f"drafts are told of texts up to {MAX_DRAFTED} characters", param="drafts")
+        editor = await editor_of(service, request, served, body)
         if body.stream:
             return EventStream(await heard(request, started(_events(served, editor, body))))
         return JSONResponse(await heard(request, _body(served, editor, body)))
@@ -66,17 +71,22 @@ def check_length(service: Service, text: str) -> None:
         raise ApiError(f"the input has {len(text)} characters; {most} are the most", param="input")
 
 
-def editor_of(service: Service, request: Request, served: Served, body: EditsBody) -> Editor:
+async def editor_of(service: Service, request: Request, served: Served, body: EditsBody) -> Editor:
     """What carries out an edit. Raises ApiError for one that this model cannot make."""
     defaults = served.model.defaults
     # A rewriting decodes as generation does, at the temperature of edits.
     rewriting = replace(defaults.generate, temperature=defaults.edit.temperature)
     decoding = decoding_of(served, body, rewriting if body.strength > 0 else defaults.edit)
     try:
-        plan = served.model.plan_edit(body.input, body.instruction, locks=body.locks, strength=body.strength)
+        # In a thread: cutting a long text into windows takes a while, and others want to be answered meanwhile.
+        plan = await asyncio.to_thread(
+            served.model.plan_edit, body.input, body.instruction, locks=body.locks, strength=body.strength
+        )
         plan = replace(plan, decoding=decoding)
     except ValueError as error:
         raise ApiError(str(error), param="locks" if "lock" in str(error) else None) from None
+    longest = max((len(window.tokens) for window in plan.windows), default=0)
+    served.check_room(len(plan.prompt) + len(plan.end), longest)
     usage = service.usage(request, sum(len(plan.prompt) + len(window.tokens) for window in plan.windows))
     own = body.decoding is not None
     return Editor(served, body.input, plan, seed_of(body.seed), service.limits.seconds, usage, own)

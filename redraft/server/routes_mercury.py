@@ -79,7 +79,7 @@ async def _edited(service: Service, request: Request, served: Served, body: Chat
     told = {name: getattr(body, name) for name in (*names, "decoding", "seed")}
     instructions = served.model.defaults.instructions
     asked = EditsBody(model=body.model, input=region, instruction=instructions[0] if instructions else "fix", **told)
-    editor = editor_of(service, request, served, asked)
+    editor = await editor_of(service, request, served, asked)
     async for state in editor.states(drafts=False):
         region = state.text
     return region, editor.usage

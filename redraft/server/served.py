@@ -21,6 +21,7 @@ EFFORTS: Mapping[str, float | None] = {
     "none": 1 / 8, "minimal": 1 / 8, "instant": 1 / 8, "low": 1 / 4, "medium": None, "high": 1.0, "xhigh": 1.0,
 }  # fmt: skip
 MAX_STEPS = 4096
+LONGEST_TOKEN = 128  # characters; only runs of white space come near
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,16 @@ class Served:
 
     def text_prompt(self, text: str | Sequence[int], label: str | None = None) -> Prompt:
         """A text to be continued; token ids are taken as they are."""
-        if not isinstance(text, str):
+        if isinstance(text, str):
+            self.check_length(text)
+        else:
             self.check_ids("prompt", text)
         return Prompt([*self._label(label), *self.model.prompt_ids(text)])
 
     def chat_prompt(self, messages: Sequence[Mapping[str, Any]], label: str | None = None) -> Prompt:
         """A conversation up to the answer it owes."""
         chat = self.voice.chat
+        self.check_length("".join(str(message["content"]) for message in messages))
         try:
             tokens = self.model.chat_ids(messages)
         except ValueError as error:
@@ -96,6 +100,14 @@ class Served:
         if label not in labels:
             raise ApiError(f"this model has no label {label!r}; it has {', '.join(labels) or 'none'}", param="label")
         return [self.model.network.label_token(labels.index(label))]
+
+    def check_length(self, text: str) -> None:
+        """Raise ApiError for a text that cannot fit, before the work of cutting it into tokens."""
+        if len(text) > LONGEST_TOKEN * self.voice.room:
+            raise ApiError(
+                f"a prompt of {len(text)} characters is too long for {self.voice.room} tokens",
+                param="prompt", code="context_length_exceeded",
+            )  # fmt: skip
 
     def check_ids(self, name: str, ids: Sequence[int]) -> None:
         """Raise ApiError for what is no token of this model."""

@@ -59,7 +59,7 @@ def test_a_snippet_without_any_place_is_refused() -> None:
 
 def test_too_much_is_refused() -> None:
     with pytest.raises(ValueError, match="lines"):
-        merge("a\n" * 6000, "a")
+        merge("a\n" * 6000, "a\n" * 60)
 
 
 @pytest.mark.parametrize(
