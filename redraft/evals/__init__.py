@@ -1,1 +1,1 @@
-"""Evaluation metrics, each beside the test that reproduces a published number or a hand-made one."""
+"""Evaluation: tasks, what asks a model about them, what judges the answers, and the numbers that come of it."""

@@ -1,0 +1,131 @@
+"""Askers: what gives answers. A loaded model, or a run that was recorded; `remote` has servers.
+
+Knows how an example becomes a call of the library. Refuses to know whether an answer is right.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from redraft.evals.records import Record, Run
+from redraft.evals.task import Ask, Example, Task
+
+if TYPE_CHECKING:
+    from redraft.library import Model
+    from redraft.results import Result
+    from redraft.sampling.decoding import Decoding
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer and what it cost; None where nobody says. `error` says why there is no answer."""
+
+    text: str
+    seconds: float
+    tokens: int | None = None
+    forwards: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an asker asks a task."""
+
+    model: str
+    mode: str
+    ask: Ask
+    decoding: Mapping[str, Any] | None
+    max_tokens: int
+
+
+class Asker(Protocol):
+    """What gives answers."""
+
+    def manner(self, task: Task) -> Manner:
+        """How a task is asked. Raises ValueError where it cannot be."""
+
+    def ask(self, task: Task, example: Example, sample: int, seed: int) -> Reply:
+        """One answer. What goes wrong on the way to it is told by the reply."""
+
+
+def choose(task: Task, asked: Ask | None, able: Mapping[Ask, str | None]) -> Ask:
+    """The way to ask: the one asked for, else the first of the task's that works. `able`: why a way does not work."""
+    if asked is not None and asked not in task.asks:
+        raise ValueError(f"{task.name} cannot be asked by {asked!r}, only by {' or '.join(task.asks)}")
+    wanted = (asked,) if asked is not None else task.asks
+    for way in wanted:
+        if able[way] is None:
+            return way
+    raise ValueError(f"{task.name}: {able[wanted[0]]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A loaded model in one of its modes. What it cannot answer (a prompt that is too long) is an error of a reply."""
+
+    model: "Model"
+    mode: str
+    decoding: "Decoding"
+    max_tokens: int | None = None
+    canvas: int | None = None
+    asked: Ask | None = None
+
+    def manner(self, task: Task) -> Manner:
+        from redraft.sampling.decoding import to_json
+
+        way = choose(task, self.asked, self._able())
+        decoding = self.model.defaults.edit if way == "edit" else self.decoding
+        return Manner(self.model.name, self.mode, way, to_json(decoding), self.max_tokens or task.max_tokens)
+
+    def ask(self, task: Task, example: Example, sample: int, seed: int) -> Reply:
+        try:
+            result = self._result(task, example, seed)
+        except ValueError as error:
+            return Reply("", 0.0, error=str(error))
+        return Reply(result.text, result.wall_s, len(result.tokens), result.nfe)
+
+    def _result(self, task: Task, example: Example, seed: int) -> "Result":
+        way = choose(task, self.asked, self._able())
+        if way == "edit":
+            return self.model.edit(example.prompt, seed=seed)
+        options: dict[str, Any] = {"mode": self.mode, "seed": seed, "decoding": self.decoding}
+        options["max_tokens"] = self.max_tokens or task.max_tokens
+        if self.canvas is not None:
+            options["canvas"] = self.canvas
+        if way == "chat":
+            return self.model.chat([{"role": "user", "content": example.question}], **options)
+        return self.model.generate(example.prompt, stop=task.stop, **options)
+
+    def _able(self) -> dict[Ask, str | None]:
+        voice = self.model.voice
+        edits = None
+        if self.mode != "diffusion":
+            edits = f"an edit has no mode {self.mode!r}"
+        elif voice.edit_id is None:
+            edits = f"{voice.title} was not trained to correct a text"
+        return {"complete": None, "chat": voice.cannot.get("chat"), "edit": edits}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The answers of a run that was recorded, to be judged again."""
+
+    run: Run
+    answers: Mapping[tuple[str, int], Record]
+
+    def manner(self, task: Task) -> Manner:
+        header = self.run.header
+        if header.task != task.name:
+            raise ValueError(f"the recorded run is of {header.task}, not of {task.name}")
+        way: Ask = header.ask  # type: ignore[assignment]
+        return Manner(header.model, header.mode, way, header.decoding, header.max_tokens)
+
+    def ask(self, task: Task, example: Example, sample: int, seed: int) -> Reply:
+        record = self.answers.get((example.id, sample))
+        if record is None:
+            return Reply("", 0.0, error="the recorded run has no answer")
+        return Reply(record.output, record.seconds, record.tokens, record.forwards, record.error)
+
+
+def recorded(run: Run) -> Recorded:
+    return Recorded(run, {(record.id, record.sample): record for record in run.records})

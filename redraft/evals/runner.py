@@ -1,0 +1,124 @@
+"""The runner: asks a task's examples, has the answers judged, and writes every one down before the next.
+
+Knows order, seeds and what is already there. Refuses to know where answers come from and what makes them right.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from redraft import __version__
+from redraft.evals import records
+from redraft.evals.askers import Asker, Manner, Reply
+from redraft.evals.records import Header, Record, Run
+from redraft.evals.sandbox import Sandbox
+from redraft.evals.task import Bench, Example, Task, Verdict
+
+
+class Wanted(NamedTuple):
+    """One answer that is still to be had."""
+
+    example: Example
+    sample: int
+    seed: int
+
+
+def seed_of(seed: int, example_id: str, sample: int) -> int:
+    """The seed of one answer: the same in every run, another for every example and sample."""
+    digest = hashlib.sha256(f"{seed}/{example_id}/{sample}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def missing(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
+    """Example -> the modules it needs that are not installed, for those that lack one."""
+    needed = {name for example in examples for name in example.needs}
+    absent = {name for name in needed if importlib.util.find_spec(name) is None}
+    lacks = {example.id: tuple(name for name in example.needs if name in absent) for example in examples}
+    return {name: modules for name, modules in lacks.items() if modules}
+
+
+def header(
+    task: Task, manner: Manner, *, data: str, samples: int, seed: int, left_out: int = 0,
+    machine: dict[str, Any] | None = None,
+) -> Header:  # fmt: skip
+    """What a run is, before its first answer."""
+    return Header(
+        task=task.name, title=task.title, version=task.version, metric=task.metric, model=manner.model,
+        mode=manner.mode, ask=manner.ask, decoding=manner.decoding, max_tokens=manner.max_tokens, samples=samples,
+        seed=seed, data=data, withheld=task.withheld, date=datetime.now(UTC).isoformat(timespec="seconds"),
+        redraft=__version__, machine=machine or {}, left_out=left_out,
+    )  # fmt: skip
+
+
+def run(
+    task: Task,
+    examples: Sequence[Example],
+    asker: Asker,
+    path: Path,
+    about: Header,
+    *,
+    sandbox: Sandbox | None = None,
+    workers: int = 1,
+    tell: Callable[[Record], None] = lambda record: None,
+) -> Run:
+    """Every answer that the file at `path` does not have yet; then the run over these examples as it stands there.
+
+    An answer that failed (a server that did not reply) is asked for again. With several workers questions are under
+    way at once; judging is one after the other.
+    """
+    if task.runs_code and sandbox is None:
+        raise ValueError(f"{task.name} runs code, and there is no sandbox")
+    manner, bench = asker.manner(task), Bench(sandbox, task.limits)
+    done = {(r.id, r.sample): r for r in records.start(path, about).records if r.error is None}
+    wanted = [
+        Wanted(example, sample, seed_of(about.seed, example.id, sample))
+        for example in examples
+        for sample in range(about.samples)
+        if (example.id, sample) not in done
+    ]
+    for item, reply in _replies(task, asker, wanted, workers):
+        record = judged(task, manner, item, reply, bench)
+        records.append(path, record)
+        done[record.id, record.sample] = record
+        tell(record)
+    order = [(example.id, sample) for example in examples for sample in range(about.samples)]
+    return Run(about, tuple(done[key] for key in order))
+
+
+def _replies(
+    task: Task, asker: Asker, wanted: Sequence[Wanted], workers: int
+) -> Iterator[tuple[Wanted, Reply]]:  # fmt: skip
+    if workers == 1:
+        for item in wanted:
+            yield item, asker.ask(task, item.example, item.sample, item.seed)
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        futures = {pool.submit(asker.ask, task, item.example, item.sample, item.seed): item for item in wanted}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def judged(task: Task, manner: Manner, item: Wanted, reply: Reply, bench: Bench) -> Record:
+    """The record of one reply. Where there is no answer, a corpus metric is told of an empty one."""
+    example = item.example
+    verdict = Verdict(0.0, "no answer")
+    if reply.error is None or task.metric != "mean":
+        verdict = task.judge(example, reply.text, manner.ask, bench)
+    if reply.error is not None:
+        verdict = replace(verdict, score=0.0, why="no answer")
+    asked = example.question if manner.ask == "chat" else example.prompt
+    rate = reply.tokens / reply.forwards if reply.tokens is not None and reply.forwards else None
+    return Record(
+        task=task.name, id=example.id, sample=item.sample, group=example.group,
+        prompt=records.shown_prompt(asked, task.withheld), output=reply.text, score=verdict.score, why=verdict.why,
+        parts=verdict.parts, error=reply.error, mode=manner.mode, ask=manner.ask, decoding=manner.decoding,
+        tokens=reply.tokens, forwards=reply.forwards, tokens_per_forward=rate, seconds=reply.seconds, seed=item.seed,
+    )  # fmt: skip
