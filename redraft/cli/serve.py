@@ -91,9 +91,11 @@ def _serve(server: Any, names: list[str], *, open_to_all: bool) -> int:
     before = signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server raises it again when it is done
     try:
         server.run()
+    except SystemExit:  # its way to say that it could not listen, and why is in the log
+        raise ValueError(f"cannot listen on {server.config.host}, port {server.config.port}") from None
     finally:
         signal.signal(signal.SIGTERM, before)
-    return 0 if server.started else 2
+    return 0
 
 
 def _tell(server: Any, names: list[str], open_to_all: bool) -> None:
