@@ -73,7 +73,7 @@ def generate(
     """`samplers.sample` for one row."""
     if decoding.indels:
         raise ValueError(f"{decoding.indels=}: blocks have a fixed length; length changes are for infill and edit")
-    if stop_ids and not whole_blocks:
+    if stop_ids and not whole_blocks and not decoding.revises:
         decoding = replace(decoding, stop=decoding.stop | AfterStopToken(stop_ids))
 
     def program(denoiser: Any, out: Output) -> Program:

@@ -112,6 +112,11 @@ class Decoding:
         if self.emit == "best" and self.indels:
             raise ValueError(f"{self.emit=} writes every position anew, so the length cannot change: {self.indels=}")
 
+    @property
+    def revises(self) -> bool:
+        """Whether a token that was accepted may change before its canvas is finished."""
+        return self.policy.revises or self.emit == "best"
+
     def temperature_at(self, step_B: Tensor) -> float | Tensor:
         """The draw's temperature: the constant, or one per row [B] for rows that have spent `step_B` forwards."""
         if isinstance(self.temperature, LinearTemperature):

@@ -30,6 +30,11 @@ class Policy:
         """int64 `Action` per position. What it says of FIXED, EMPTY and finished positions is ignored."""
         raise NotImplementedError
 
+    @property
+    def revises(self) -> bool:
+        """Whether a token that was accepted may change again."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold(Policy):
@@ -230,6 +235,10 @@ class EntropyBound(Policy):
         rest = Action.KEEP if self.sticky else Action.RENOISE
         return torch.where(write_BL, int(Action.WRITE), torch.where(open_BL, int(rest), int(Action.KEEP)))
 
+    @property
+    def revises(self) -> bool:
+        return not self.sticky
+
 
 @dataclass(frozen=True, slots=True)
 class Ancestral(Policy):
@@ -288,6 +297,10 @@ class Remasking(Policy):
         doubt_BL = prediction.current_BL.double().neg().masked_fill(~accepted_BL, -torch.inf)
         return self.eta * sigma_max_B1 * doubt_BL.softmax(-1).nan_to_num(0.0)
 
+    @property
+    def revises(self) -> bool:
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class UniformAncestral(Policy):
@@ -313,6 +326,10 @@ class UniformAncestral(Policy):
         coin_BL = _coin(canvas, Stream.POLICY)
         action_BL = torch.where(coin_BL < keep_BL + renoise_BL, int(Action.RENOISE), int(Action.WRITE))
         return torch.where(coin_BL < keep_BL, int(Action.KEEP), action_BL)
+
+    @property
+    def revises(self) -> bool:
+        return True
 
 
 def uniform_reverse(same: Tensor, alpha_s: Tensor, alpha_t: Tensor, vocab_size: int) -> tuple[Tensor, Tensor]:
@@ -371,6 +388,10 @@ class Staged(Policy):
         early_B1 = (canvas.step_B < self.num_steps)[:, None]
         return torch.where(early_B1, self.first(prediction, canvas), self.then(prediction, canvas))
 
+    @property
+    def revises(self) -> bool:
+        return self.first.revises or self.then.revises
+
 
 @dataclass(frozen=True, slots=True)
 class Revising(Policy):
@@ -386,6 +407,10 @@ class Revising(Policy):
     def __call__(self, prediction: Prediction, canvas: Canvas) -> Tensor:
         revise_BL = _disputed(prediction, canvas) & (prediction.confidence_BL > self.tau)
         return torch.where(revise_BL, int(Action.WRITE), self.inner(prediction, canvas))
+
+    @property
+    def revises(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +434,10 @@ class Renoising(Policy):
         doubted_BL = (canvas.status_BL == Status.ACCEPTED) & (prediction.current_BL < self.tau)
         doubted_BL = doubted_BL & (canvas.step_B < self.num_steps)[:, None]
         return torch.where(doubted_BL, int(Action.RENOISE), self.inner(prediction, canvas))
+
+    @property
+    def revises(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +468,10 @@ class Correct(Policy):
         correct_BL = sure_BL & (_disputed(prediction, canvas) | fixed_insert_BL)
         best_BL = _first(prediction.confidence_BL, canvas.noisy_BL, torch.ones_like(canvas.step_B))
         return _write(correct_BL | canvas.noisy_BL & (sure_BL | best_BL))
+
+    @property
+    def revises(self) -> bool:
+        return True
 
 
 POLICIES: tuple[type[Policy], ...] = (

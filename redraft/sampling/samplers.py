@@ -103,13 +103,13 @@ def sample(
 
     Instead of a prompt, or before it, a `context` made by `shape(denoiser, decoding).encode` may be given; without a
     prompt, `rows` says for how many rows. Row b draws from stream seed + b, or from `seed[b]`. A row ends after
-    `max_tokens`, or with the first of `stop_ids`: at once, or with `whole_blocks` when the block it falls in is
-    finished, for policies that revise what they accepted. The last frame holds everything.
+    `max_tokens`, or with the first of `stop_ids`: at once, or when the block it falls in is finished, with
+    `whole_blocks` and with every decoding that revises what it accepted. The last frame holds everything.
     """
     if decoding.indels:
         raise ValueError(f"{decoding.indels=}: blocks have a fixed length; length changes are for infill and edit")
     denoiser = shape(denoiser, decoding)
-    if stop_ids and not whole_blocks:
+    if stop_ids and not whole_blocks and not decoding.revises:
         decoding = replace(decoding, stop=decoding.stop | AfterStopToken(stop_ids))
     plan = layout(denoiser, max_tokens, block_length)
     device, prompts = _device(denoiser, prompt), _prompts(prompt, rows)

@@ -12,7 +12,7 @@ from redraft.core.denoiser import Blocked, Noise
 from redraft.core.rng import Stream, uniform
 from redraft.sampling.blocks import layout, left_padded
 from redraft.sampling.decoding import Decoding
-from redraft.sampling.policies import Factor, LeftToRight, Revising, Threshold, TopK
+from redraft.sampling.policies import Factor, LeftToRight, Policy, Revising, Threshold, TopK
 from redraft.sampling.samplers import Frame, block_seed, denoise, edit, infill, sample
 from redraft.sampling.stops import AfterStopToken, Settled
 from redraft.sampling.wrappers import ClassifierFreeGuidance, RepetitionPenalty
@@ -141,23 +141,31 @@ def test_a_stop_token_in_an_early_part_ends_the_row_at_once() -> None:
     assert denoiser.num_forwards == 2  # the second row's first part is its prompt
 
 
-def test_whole_blocks_finish_the_block_in_which_a_stop_token_falls() -> None:
-    """A stop token that the model takes back: stopped at once it is kept, revised to the end it is not."""
-
+def test_a_stop_token_that_is_revised_away_ends_nothing() -> None:
     class Fickle(ToyDenoiser):
         def denoise(self, canvas: Canvas, context: list[Tensor] | None) -> Tensor:
             self.num_forwards += 1
             wanted = 2 if canvas.noisy_BL.any() else 4
             return 20.0 * torch.nn.functional.one_hot(torch.full_like(canvas.tokens_BL, wanted), VOCAB)
 
-    decoding = Decoding(policy=Revising(LeftToRight(), 0.5), stop=Settled())
+    def text(policy: Policy) -> list[int]:
+        decoding = Decoding(policy=policy, stop=Settled())
+        frames = sample(Fickle(ABSORBING), [[1]], decoding, max_tokens=6, block_length=3, stop_ids=(2,))
+        return last(frames).committed[0]
 
-    def text(whole_blocks: bool) -> list[int]:
-        options: dict[str, Any] = {"stop_ids": (2,), "whole_blocks": whole_blocks}
-        return last(sample(Fickle(ABSORBING), [[1]], decoding, max_tokens=6, block_length=3, **options)).committed[0]
+    assert text(LeftToRight()) == [2]
+    assert text(Revising(LeftToRight(), 0.5)) == [4] * 6
 
-    assert text(False) == [2]
-    assert text(True) == [4] * 6
+
+def test_whole_blocks_spend_the_forwards_of_the_block_in_which_a_stop_token_falls() -> None:
+    def forwards(whole_blocks: bool) -> int:
+        toy = ToyDenoiser(ABSORBING)
+        decoding = Decoding(policy=LeftToRight())
+        options: dict[str, Any] = {"stop_ids": tuple(range(VOCAB)), "whole_blocks": whole_blocks}
+        last(sample(toy, [[1]], decoding, max_tokens=6, block_length=3, **options))
+        return toy.num_forwards
+
+    assert (forwards(False), forwards(True)) == (1, 3)
 
 
 def test_a_denoiser_that_looks_ahead_sees_the_noise_of_the_whole_text() -> None:

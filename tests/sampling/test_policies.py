@@ -321,3 +321,13 @@ def test_policies_are_frozen_hashable_and_equal_by_value() -> None:
 def test_an_impossible_field_is_an_error_that_names_its_value(make: Any, value: str) -> None:
     with pytest.raises(ValueError, match=value.replace("(", r"\(")):
         make()
+
+
+def test_policies_that_change_accepted_tokens_say_so() -> None:
+    revising = {Remasking, UniformAncestral, Revising, Renoising, Correct}
+    defaults = {Staged: Staged(LeftToRight(), Threshold()), UniformAncestral: UniformAncestral(4, 8)}
+    for kind in POLICIES:
+        given = defaults.get(kind) or (kind(num_steps=4) if kind in (TopK, LinearGrid, Budgeted) else kind())
+        assert given.revises == (kind in revising), kind
+    assert EntropyBound(sticky=False).revises
+    assert Staged(LeftToRight(), Revising()).revises
