@@ -32,7 +32,7 @@ STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# An opaque origin: no cookies, no storage, no way to the page around it; no popups, forms, dialogs or downloads. Nothing
+# An opaque origin: no cookies, no storage, no way to the page around it; no popups, forms, dialogs, downloads. Nothing
 # is loaded from anywhere, and the page around it lets the frame go nowhere else.
 CONFINED = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -57,8 +57,9 @@ EXAMPLES = {
         "A video chat with two participants",
     ],
     "edit": [
-        "She go to school yesterday . He have a big red balls and they was very happy to seeing it .",
-        "I has a dog . It like to playing in the park every days .",
+        "The childrens was playing in garden . It were a sunny day and they was happy .",
+        "We was waiting for the bus since two hours when it start to rain . She has went to the shop for buy some milks .",
+        "I likes to eat apple every days . My mother make the best cake in world .",
     ],
     "infill": ["Tom was sad because ____. Then his mother gave him a ____ and he smiled."],
     "chat": ["Hello! I would like to book a table for two.", "Can you tell me a story about a bear?"],

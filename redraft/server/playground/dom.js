@@ -10,17 +10,20 @@ export function h(tag, properties = {}, ...children) {
     else if (name in element && typeof value !== "string") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
   return element;
 }
 
 let names = 0;
 
-// A label and its control, tied together; a hint below is read with it.
+// A label and its control, tied together; a hint below, words or an element, is read with it.
 export function field(label, control, hint) {
   control.id ||= `field-${++names}`;
-  const told = hint && h("small", { id: `${control.id}-hint`, class: "hint" }, hint);
-  if (told) control.setAttribute("aria-describedby", told.id);
+  const told = typeof hint === "string" ? h("small", { class: "hint" }, hint) : hint;
+  if (told) {
+    told.id = `${control.id}-hint`;
+    control.setAttribute("aria-describedby", told.id);
+  }
   const before = control.type !== "checkbox";
   const name = h("label", { for: control.id }, label);
   return h("div", { class: before ? "field" : "field check" }, before ? [name, control] : [control, name], told);

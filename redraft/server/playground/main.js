@@ -90,21 +90,16 @@ function trouble(error) {
 }
 
 addEventListener("hashchange", () => {
-  const others = read();
-  if (config) others && location.hash.includes("?") && changed() ? fresh() : turn();
+  const changed = read();
+  if (!config) return;
+  if (changed) fresh();
+  else turn();
 });
-
-let told = "";
-function changed() {
-  const before = told;
-  told = location.hash;
-  return before !== told;
-}
 
 addEventListener("keydown", (event) => {
   const work = made.get(view())?.work;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) work?.run();
-  else if (event.key === "Escape") work?.cancel();
+  else if (event.key === "Escape" && work?.working) work.cancel();
   else if (event.altKey && VIEWS[Number(event.key) - 1]) location.hash = VIEWS[Number(event.key) - 1];
   else return;
   event.preventDefault();

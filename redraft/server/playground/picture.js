@@ -1,1 +1,130 @@
-export async function picture() { throw new Error("not yet"); }
+// Picture: a run as an animated PNG, drawn here. Knows a canvas, the chunks of PNG, and how tokens look.
+//
+// Every view is drawn and encoded by the browser; its image data then becomes a frame of one file.
+
+import { textOf } from "./run.js";
+
+const WIDE = 720, EDGE = 32, TALL = 34, SIZE = 21;
+const LONGEST = 200; // frames; of longer runs every second view, or third
+const SLOWER = 4;
+
+export async function picture(run) {
+  const every = Math.ceil(run.views.length / LONGEST);
+  const views = run.views.filter((_, n) => n % every === 0 || n === run.views.length - 1);
+  const canvas = document.createElement("canvas");
+  const pen = canvas.getContext("2d");
+  const colours = palette();
+  canvas.width = WIDE;
+  canvas.height = Math.max(...[views[views.length - 1], views[Math.max(views.length - 2, 0)]].map((view) => draw(pen, run, view, colours, true)));
+  const frames = [];
+  for (const [n, view] of views.entries()) {
+    draw(pen, run, view, colours, false);
+    const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+    const gap = n + 1 < views.length ? (views[n + 1].seconds - view.seconds) * SLOWER * 1000 : 3000;
+    frames.push({ chunks: chunksOf(new Uint8Array(await blob.arrayBuffer())), milliseconds: Math.min(Math.max(gap, 20), 3000) });
+  }
+  return new Blob([animated(frames, canvas.width, canvas.height)], { type: "image/png" });
+}
+
+function palette() {
+  const style = getComputedStyle(document.body);
+  const probe = document.createElement("span");
+  document.body.append(probe);
+  const colour = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const found = Object.fromEntries(["paper", "ink", "soft", "fog", "accent", "warm"].map((name) => [name, colour(name)]));
+  probe.remove();
+  return { ...found, font: `${SIZE}px ${style.getPropertyValue("--prose")}` };
+}
+
+// Draws a view, or only measures it; the height it takes.
+function draw(pen, run, view, colours, measure) {
+  pen.font = colours.font;
+  pen.textBaseline = "middle";
+  pen.fillStyle = colours.paper;
+  if (!measure) pen.fillRect(0, 0, pen.canvas.width, pen.canvas.height);
+  let x = EDGE, y = EDGE + TALL / 2;
+  const wrap = (width) => { if (x + width > WIDE - EDGE && x > EDGE) { x = EDGE; y += TALL; } };
+  for (const { text, kind, wide } of pieces(run, view)) {
+    if (kind === "noise") {
+      wrap(wide);
+      pen.fillStyle = colours.fog;
+      if (!measure) pen.beginPath(), pen.roundRect(x + 3, y - 6, wide - 6, 12, 6), pen.fill();
+      x += wide;
+      continue;
+    }
+    for (const word of text.match(/\n|\s?\S+|\s+/g) ?? []) {
+      if (word === "\n") { x = EDGE; y += TALL; continue; }
+      const width = pen.measureText(word).width;
+      wrap(width);
+      pen.fillStyle = colours[kind];
+      if (!measure) pen.fillText(x === EDGE ? word.trimStart() : word, x, y);
+      x += x === EDGE ? pen.measureText(word.trimStart()).width : width;
+    }
+  }
+  return y + TALL / 2 + EDGE;
+}
+
+function pieces(run, view) {
+  const draft = view.draft.map((token, n) => (token.status === "noisy" ? { kind: "noise", wide: 26 + ((n * 7919) % 11) * 3 }
+    : { kind: token.revised ? "warm" : "accent", text: token.text }));
+  return [{ kind: "soft", text: run.about.prompt ?? "" }, { kind: "ink", text: textOf(run, view) }, ...draft];
+}
+
+// ---------------------------------------------------------------- PNG
+
+function chunksOf(bytes) {
+  const view = new DataView(bytes.buffer);
+  const chunks = [];
+  for (let at = 8; at < bytes.length;) {
+    const length = view.getUint32(at);
+    chunks.push({ name: String.fromCharCode(...bytes.subarray(at + 4, at + 8)), data: bytes.subarray(at + 8, at + 8 + length) });
+    at += length + 12;
+  }
+  return chunks;
+}
+
+function animated(frames, width, height) {
+  let count = 0;
+  const parts = [new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]), chunk("IHDR", frames[0].chunks[0].data), chunk("acTL", words(frames.length, 0))];
+  frames.forEach(({ chunks, milliseconds }, n) => {
+    const delay = new Uint8Array([0, 0, 0, 0, 0, 0]);
+    new DataView(delay.buffer).setUint16(0, Math.round(milliseconds));
+    new DataView(delay.buffer).setUint16(2, 1000);
+    parts.push(chunk("fcTL", join([words(count++, width, height, 0, 0), delay])));
+    for (const { name, data } of chunks) {
+      if (name === "IDAT") parts.push(n === 0 ? chunk("IDAT", data) : chunk("fdAT", join([words(count++), data])));
+    }
+  });
+  return join([...parts, chunk("IEND", new Uint8Array())]);
+}
+
+function chunk(name, data) {
+  const body = join([new TextEncoder().encode(name), data]);
+  return join([words(data.length), body, words(crc(body))]);
+}
+
+function words(...values) {
+  const bytes = new Uint8Array(values.length * 4);
+  values.forEach((value, n) => new DataView(bytes.buffer).setUint32(n * 4, value));
+  return bytes;
+}
+
+function join(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
+}
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+  for (let bit = 0; bit < 8; bit++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
+  return n >>> 0;
+});
+
+function crc(bytes) {
+  let value = 0xffffffff;
+  for (const byte of bytes) value = TABLE[(value ^ byte) & 255] ^ (value >>> 8);
+  return (value ^ 0xffffffff) >>> 0;
+}

@@ -19,7 +19,7 @@ export class Player {
       onclick: () => this.step(1) }, "\u203a");
     this.speed = h("select", {}, SPEEDS.map((speed) => h("option", { value: String(speed) }, `${speed}\u00d7`)));
     this.speed.value = "0.25";
-    this.where = h("output", { class: "where" });
+    this.where = h("span", { class: "where" });
     this.element = h("div", { class: "player", role: "group", "aria-label": "Replay" }, this.button, this.back,
       this.range, this.forth, field("Speed", this.speed), this.where);
     this.load([]);

@@ -25,10 +25,10 @@ export function set(name, value) {
   written();
 }
 
-// Takes the address in; false when it said nothing new.
+// Takes the address in; whether it changed a setting.
 export function read() {
   const [name, query = ""] = location.hash.slice(1).split("?");
-  const before = address();
+  const before = JSON.stringify([...values]);
   if (VIEWS.includes(name)) current = name;
   const given = new URLSearchParams(query);
   if (given.size) {
@@ -36,7 +36,7 @@ export function read() {
     for (const [key, value] of given) values.set(key, value);
   }
   history.replaceState(null, "", address());
-  return address() !== before;
+  return JSON.stringify([...values]) !== before;
 }
 
 const written = calm(120, () => history.replaceState(null, "", address()));

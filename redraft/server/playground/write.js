@@ -11,7 +11,7 @@ import { keep, saving } from "./saving.js";
 import { Work } from "./work.js";
 
 export function write({ model, config }) {
-  const prompt = grows(h("textarea", { class: "prose", rows: "2", spellcheck: "false", placeholder: "Begin a text\u2026",
+  const prompt = grows(h("textarea", { class: "prose", rows: "1", spellcheck: "false", placeholder: "Begin a text\u2026",
     oninput: () => set("write.prompt", prompt.value) }));
   prompt.value = get("write.prompt", config.examples.write[0]);
   const lanes = { diffusion: new Lane("Diffusion"), ar: new Lane("Autoregressive") };
@@ -37,7 +37,7 @@ export function write({ model, config }) {
       field("Prompt", prompt), examples,
       h("div", { class: "actions" }, work.start, work.stop, field(canRace ? "Race against autoregressive"
         : "Race: this model has one mode alone", race)),
-      work.trouble, sheets, legend()),
+      work.trouble, sheets, legend(sheets)),
     controls(model, "generate"));
 
   function take(text) {
@@ -97,11 +97,15 @@ class Lane {
   }
 }
 
-export function legend() {
-  return h("p", { class: "legend", "aria-label": "What the colours say" },
+// What the colours say; on demand, how sure the model was stays to be seen in committed text.
+export function legend(sheets) {
+  const sure = h("input", { type: "checkbox", checked: get("sure") === "1", onchange: () => { set("sure", sure.checked && "1"); paint(); } });
+  const paint = () => sheets.classList.toggle("show-sure", sure.checked);
+  paint();
+  return h("div", { class: "legend" },
     h("span", {}, h("i", { class: "noise still" }), "noise"),
     h("span", {}, h("b", { class: "accepted sure1" }, "unsure")),
     h("span", {}, h("b", { class: "accepted sure4" }, "draft")),
     h("span", {}, h("b", { class: "accepted revised" }, "revised")),
-    h("span", {}, "committed"));
+    h("span", {}, "committed"), field("Keep showing how sure", sure));
 }
