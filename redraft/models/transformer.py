@@ -104,6 +104,8 @@ def attend_to(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: 
         from torch.nn.attention.flex_attention import flex_attention
 
         grouped = facts.num_heads != facts.num_key_heads
+        # Autocast on a GPU makes norms, so queries and keys, float32; the kernel wants one kind of number.
+        query, key = query.to(value.dtype), key.to(value.dtype)
         return flex_attention(query, key, value, block_mask=attend, scale=facts.scale, enable_gqa=grouped)
     if facts.softcap is not None:
         return _capped(query, key, value, attend, facts)
