@@ -84,14 +84,15 @@ def _made(data: Batches, numbers: Iterable[int], workers: int) -> Iterator[Itera
 def _start(data: Batches, numbers: list[int]) -> Worker:
     context = get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(data, numbers, sender), daemon=True)
+    process = context.Process(target=_work, args=(data, numbers, receiver, sender), daemon=True)
     process.start()
     sender.close()  # or a worker that died would never be noticed
     return receiver, process
 
 
-def _work(data: Batches, numbers: list[int], sender: Connection) -> None:
+def _work(data: Batches, numbers: list[int], receiver: Connection, sender: Connection) -> None:
     """One thread a worker: there are as many workers as there are cores to use."""
+    receiver.close()  # or, with nobody left to read, sending would wait for ever
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides when it is over
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(1)

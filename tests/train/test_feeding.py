@@ -3,7 +3,11 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -84,3 +88,29 @@ def test_workers_draw_nothing_from_the_generator_of_the_weights() -> None:
     before = torch.get_rng_state()
     fed(range(2), 1, 2)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_workers_end_when_the_run_is_killed() -> None:
+    program = (
+        "from tests.train.test_feeding import *\n"
+        "with feed(mixture(), range(10**6), lambda batch: batch, workers=2) as batches:\n"
+        "    next(batches)\n"
+        "    print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    workers = [int(pid) for pid in done.stdout.split()]
+    assert len(workers) == 2
+    ends = time.monotonic() + 20
+    while any(running(pid) for pid in workers):
+        assert time.monotonic() < ends, "workers outlive their run"
+        time.sleep(0.1)
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
