@@ -74,8 +74,10 @@ class Own:
         from redraft.sampling.decoding import to_json
 
         way = choose(task, self.asked, self._able())
-        decoding = self.model.defaults.edit if way == "edit" else self.decoding
-        return Manner(self.model.name, self.mode, way, to_json(decoding), self.max_tokens or task.max_tokens)
+        decoding = to_json(self.model.defaults.edit if way == "edit" else self.decoding)
+        if self.mode == "ar":
+            decoding = {"temperature": decoding["temperature"]}  # nothing else applies
+        return Manner(self.model.name, self.mode, way, decoding, self.max_tokens or task.max_tokens)
 
     def ask(self, task: Task, example: Example, sample: int, seed: int) -> Reply:
         try:

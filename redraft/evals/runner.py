@@ -34,6 +34,15 @@ def seed_of(seed: int, example_id: str, sample: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
+def chosen(examples: Sequence[Example], limit: int | None) -> list[Example]:
+    """So many examples, spread over the set; those of a smaller limit are among those of a larger one."""
+    if limit is None or limit >= len(examples):
+        return list(examples)
+    ranked = sorted(examples, key=lambda example: hashlib.sha256(example.id.encode()).digest())
+    kept = {example.id for example in ranked[:limit]}
+    return [example for example in examples if example.id in kept]
+
+
 def missing(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
     """Example -> the modules it needs that are not installed, for those that lack one."""
     needed = {name for example in examples for name in example.needs}
