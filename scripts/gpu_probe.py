@@ -96,6 +96,8 @@ def _widths(recipe: Recipe, data: Mixture, plan: Plan, widths: Sequence[int], un
 def attempt(recipe: Recipe, data: Mixture, plan: Plan) -> dict[str, Any]:
     """Speed, and seconds until the first measured step; or the error, whatever it is: the next plan is another one."""
     began = time.perf_counter()
+    if plan.device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
     try:
         speeds, first = _steps(plan.of(recipe), data)
     except Exception as error:

@@ -174,6 +174,8 @@ class Call:
             for given in pending:
                 given.result()
         self.speed(records, measured["machine"])
+        if self.args.device.startswith("cuda"):
+            torch.cuda.empty_cache()  # for the process that evaluates
         save_checkpoint(model, self.args.state / "model", tokenizer_file=self.args.data / "tokenizer.json")
 
     def schedule(self, recipe: Recipe, start: int, measured: dict[str, Any]) -> tuple[Recipe, float]:
@@ -226,11 +228,8 @@ class Call:
         command = [sys.executable, "-m", "scripts.gpu_eval", str(args.state / "model"), "--device", args.device]
         command += ["--held-out", str(args.data / "held_out.npz"), "--samples", str(args.out / "samples.txt")]
         command += ["--tokens", str(args.sample_tokens)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=max(self.left, 20.0), check=True)
-            self.tell(held_out=json.loads(done.stdout.splitlines()[0]))
-        except (subprocess.SubprocessError, IndexError, ValueError) as error:
-            self.tell(held_out=f"failed: {error} {str(getattr(error, 'stderr', ''))[-600:]}")
+        found = _lines(command, max(self.left, 20.0), Path(args.state) / "eval.jsonl")
+        self.tell(held_out=found[0] if found else "failed", samples=(args.out / "samples.txt").exists())
 
 
 def _lines(command: list[str], seconds: float, path: Path) -> list[dict[str, Any]]:

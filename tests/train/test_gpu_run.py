@@ -9,27 +9,31 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 
 import redraft
 from recipes import recipe
+from redraft.data.mixture import Mixture
 from redraft.data.passages import build_passages, load_passages
 from redraft.data.tokenizer import load_tokenizer
 from redraft.library import SHIPPED
 from redraft.models.three_mode import ThreeModeModel
 from redraft.train.checkpoint import load_state
 from redraft.train.loop import train
+from redraft.train.loss import LossConfig, three_mode_loss
 from redraft.train.metrics import read_metrics
 from redraft.train.shards import Limits, write_shards
 from scripts.gpu_pack import FILES, compress, pack
 from scripts.gpu_probe import Plan, flops_per_token, kinds
 from scripts.gpu_train import Call, best
-from tests.data.tiny import stories
-from tests.train.tiny_run import config, mixture, model
+from tests.data.tiny import controls, corruption, passages, stories, tokenizer
+from tests.train.tiny_run import MIXTURE, config, mixture, model
 
 ROOT = Path(__file__).parents[2]
 MISSING = ("rapidfuzz", "matplotlib", "rich", "huggingface_hub", "transformers", "sacrebleu", "torchao")
@@ -174,3 +178,21 @@ def test_a_plan_is_a_training_configuration() -> None:
     assert (changed.attention, changed.batches, changed.workers, changed.device) == ("flex", 3, 2, "cuda")
     assert kinds("cuda:0")[0] == ("flex", True)
     assert kinds("cpu") == [("mask", False)]
+
+
+def test_one_compiled_layer_serves_all_layers_and_every_block_mask() -> None:
+    """What makes compiling bearable on a GPU: neither another layer nor another batch compiles anything anew."""
+    made, plain = model().requires_grad_(False), model().requires_grad_(False)
+    wide = replace(MIXTURE, row_length=128)
+    data = Mixture(wide, passages(), tokenizer(), corruption(), controls())
+    counter = CompileCounterWithBackend("eager")
+    for layer in made.transformer.layers:
+        layer.compile(backend=counter, dynamic=False)
+    for step in range(3):
+        batch = data.batch(step)
+        flex, _ = three_mode_loss(made, batch, LossConfig(), attention="flex")
+        mask, _ = three_mode_loss(plain, batch, LossConfig(), attention="mask")
+        assert float(flex) == pytest.approx(float(mask), rel=1e-5)
+    assert len(made.transformer.layers) == 2
+    assert counter.frame_count == 1
+    torch._dynamo.reset()
