@@ -287,7 +287,7 @@ class Engine:
     def _group_of(self, job: Job) -> Any:
         """Rows with a repetition penalty stand alone: their logits depend on their own text."""
         decoding = _decoding(job)
-        return (decoding, job.item.number if decoding.repetition_penalty != 1 else None)
+        return (decoding, job.item.number if decoding.penalises else None)
 
     def _parts(self, jobs: list[Job]) -> list[list[Job]]:
         """As many rows at a time as `step_scores` allows, at least one."""
@@ -315,7 +315,7 @@ class Engine:
         decoding = replace(_decoding(jobs[0]), guidance=0.0)
         canvas = self._together(key, jobs)
         given = _Given(self.denoiser, self._logits(jobs))
-        context = self._seen(jobs[0]) if decoding.repetition_penalty != 1 else None
+        context = self._seen(jobs[0]) if decoding.penalises else None
         shaped_BLV = shape(given, decoding).denoise(canvas, context)
         limit_B = torch.cat([_limit(job) for job in jobs])
         after = moved(self.denoiser, canvas, shaped_BLV, decoding, limit_B)

@@ -52,6 +52,7 @@ class Decoding:
                         (Dream, DiffusionGemma). At most one of the two temperatures is usually not its default.
     top_k, top_p, min_p filters, after logit_temperature; None is off. The rest is renormalised, so confidences rise
     repetition_penalty  divides (multiplies if negative) the logits of tokens seen elsewhere (CTRL, arXiv:1909.05858)
+    presence_penalty, frequency_penalty  taken off those logits once, and once for every time; negative ones encourage
     guidance            classifier-free guidance scale s: un + (s + 1)(cond - un); 0 is off
     null_id             what replaces every prompt token for the unconditional half (LLaDA: the mask); None: no prompt
     banned_ids          tokens never to predict
@@ -72,6 +73,8 @@ class Decoding:
     top_p: float | None = None
     min_p: float | None = None
     repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
     guidance: float = 0.0
     null_id: int | None = None
     banned_ids: tuple[int, ...] = ()
@@ -94,6 +97,8 @@ class Decoding:
         check_positive("top_p", self.top_p, high=1, optional=True)
         check_number("min_p", self.min_p, low=0, high=1, optional=True)
         check_positive("repetition_penalty", self.repetition_penalty)
+        check_number("presence_penalty", self.presence_penalty, low=-100, high=100)
+        check_number("frequency_penalty", self.frequency_penalty, low=-100, high=100)
         check_number("guidance", self.guidance, low=0)
         if self.null_id is not None:
             check_id("null_id", self.null_id)
@@ -111,6 +116,11 @@ class Decoding:
         check_choice("emit", self.emit, ("canvas", "best"))
         if self.emit == "best" and self.indels:
             raise ValueError(f"{self.emit=} writes every position anew, so the length cannot change: {self.indels=}")
+
+    @property
+    def penalises(self) -> bool:
+        """Whether logits depend on what stands elsewhere in the text."""
+        return (self.repetition_penalty, self.presence_penalty, self.frequency_penalty) != (1, 0, 0)
 
     @property
     def revises(self) -> bool:

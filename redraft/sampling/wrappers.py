@@ -34,8 +34,10 @@ def shape(denoiser: Denoiser, decoding: Decoding) -> Denoiser:
         banned_ids += denoiser.controls.ids  # before the filters, so that they never keep a control alone
     if banned_ids or decoding.bias:
         denoiser = Biased(denoiser, decoding.bias, banned_ids)
-    if decoding.repetition_penalty != 1:
-        denoiser = RepetitionPenalty(denoiser, decoding.repetition_penalty)
+    if decoding.penalises:
+        denoiser = Penalties(
+            denoiser, decoding.repetition_penalty, decoding.presence_penalty, decoding.frequency_penalty
+        )
     if decoding.logit_temperature != 1:
         denoiser = Tempered(denoiser, decoding.logit_temperature, decoding.max_steps)
     if (decoding.top_k, decoding.top_p, decoding.min_p) != (None, None, None):
@@ -202,15 +204,20 @@ class SeenContext:
     held_BS: Tensor
 
 
-class RepetitionPenalty(Wrapper):
-    """Penalises tokens that stand elsewhere in the context or on the canvas (CTRL, arXiv:1909.05858).
+class Penalties(Wrapper):
+    """Penalises tokens that stand elsewhere in the context, the prompt included, or on the canvas.
 
+    repetition  divides positive logits and multiplies negative ones (CTRL, arXiv:1909.05858)
+    presence    is taken off the logit of every token that stands there at all
+    frequency   is taken off as often as it does
     A position's own token does not count, so that an accepted token does not vote against itself.
     """
 
-    def __init__(self, denoiser: Denoiser, penalty: float) -> None:
+    def __init__(
+        self, denoiser: Denoiser, repetition: float = 1.0, presence: float = 0.0, frequency: float = 0.0
+    ) -> None:
         super().__init__(denoiser)
-        self.penalty = penalty
+        self.repetition, self.presence, self.frequency = repetition, presence, frequency
 
     def encode(self, tokens_BL: Tensor, context: Any | None = None, pad_B: Tensor | None = None) -> SeenContext:
         place_L = torch.arange(tokens_BL.shape[1], device=tokens_BL.device)
@@ -236,7 +243,12 @@ class RepetitionPenalty(Wrapper):
         scored = logits_BLV.shape[1]
         others_BLV = counts_BV[:, None].expand_as(logits_BLV)
         others_BLV = others_BLV.scatter_add(-1, ids_BL[:, :scored, None], -own_BL[:, :scored, None])
-        return torch.where(others_BLV > 0, penalise(logits_BLV, self.penalty), logits_BLV)
+        found_BLV = others_BLV > 0
+        if self.repetition != 1:
+            logits_BLV = torch.where(found_BLV, penalise(logits_BLV, self.repetition), logits_BLV)
+        if self.presence or self.frequency:
+            logits_BLV = logits_BLV - self.presence * found_BLV - self.frequency * others_BLV
+        return logits_BLV
 
 
 def penalise(logits_BLV: Tensor, penalty: float) -> Tensor:

@@ -62,6 +62,8 @@ class Sampling(Body):
     top_k: Count | None = None
     min_p: Unit | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
     logit_bias: Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=300)] | None = None
     reasoning_effort: Effort | None = None
     decoding: dict[str, Any] | None = Field(None, description="a whole decoding, as JSON")
@@ -90,8 +92,6 @@ class Generation(Sampling, Streamed):
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     max_tokens: Count | None = None
     stop: StopString | Annotated[list[StopString], Field(max_length=64)] | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
     canvas: Annotated[int, Field(ge=1, le=4096)] | None = Field(None, description="tokens denoised at once")
     mode: Literal["diffusion", "ar"] | None = None
     label: Name | None = Field(None, description="a class label the model was trained with")
@@ -199,7 +199,7 @@ class ChatBody(Generation):
     nextEdit: bool | None = Field(None, description="Continue says with it how it will route; here the path says it")
 
     NEUTRAL = {
-        "presence_penalty": (0,), "frequency_penalty": (0,), "top_logprobs": (0,),
+        "top_logprobs": (0,),
         "response_format": (ResponseFormat(type="text"),), "tools": ([],), "tool_choice": ("none", "auto"),
         "parallel_tool_calls": (True, False), "functions": ([],), "function_call": ("none", "auto"),
         "modalities": (["text"],), "audio": (), "prediction": (), "store": (False,), "metadata": ({},),
@@ -220,7 +220,7 @@ class TextBody(Generation):
     environment: str | None = None
 
     NEUTRAL = {
-        "presence_penalty": (0,), "frequency_penalty": (0,), "echo": (False,), "best_of": (1,), "logprobs": (0,),
+        "echo": (False,), "best_of": (1,), "logprobs": (0,),
         "environment": (),
     }  # fmt: skip
 

@@ -10,10 +10,14 @@ from redraft.server.errors import ApiError
 from redraft.server.served import Order, Prompt, Served
 from redraft.server.service import Limits, seed_of
 
+REPLACED = (
+    "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty",
+)  # fmt: skip
+
 
 def changes_of(body: Sampling) -> dict[str, Any]:
     """The parts of a decoding that a request replaces."""
-    named = {name: getattr(body, name) for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")}
+    named = {name: getattr(body, name) for name in REPLACED}
     changes = {name: value for name, value in named.items() if value is not None}
     if changes.get("top_p") == 1:
         changes["top_p"] = None  # all of it: no filter

@@ -16,6 +16,7 @@ from redraft.server.bodies import ChatBody, EditsBody
 from redraft.server.errors import ApiError, unsupported
 from redraft.server.markers import read_next_edit, read_update
 from redraft.server.merging import merge
+from redraft.server.orders import REPLACED
 from redraft.server.replies import Envelope, Json, chat_delta, usage_json
 from redraft.server.routes_edit import check_length, editor_of
 from redraft.server.served import Served
@@ -75,7 +76,7 @@ def _asked(service: Service, request: Request, body: ChatBody) -> tuple[Served, 
 
 
 async def _edited(service: Service, request: Request, served: Served, body: ChatBody, region: str) -> tuple[str, Usage]:
-    names = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "logit_bias", "reasoning_effort")
+    names = (*REPLACED, "logit_bias", "reasoning_effort")
     told = {name: getattr(body, name) for name in (*names, "decoding", "seed")}
     instructions = served.model.defaults.instructions
     asked = EditsBody(model=body.model, input=region, instruction=instructions[0] if instructions else "fix", **told)

@@ -21,6 +21,10 @@ EFFORTS: Mapping[str, float | None] = {
     "none": 1 / 8, "minimal": 1 / 8, "instant": 1 / 8, "low": 1 / 4, "medium": None, "high": 1.0, "xhigh": 1.0,
 }  # fmt: skip
 MAX_STEPS = 4096
+NOT_LEFT_TO_RIGHT = (
+    "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "guidance", "banned_ids",
+    "bias", "logit_temperature",
+)  # fmt: skip
 LONGEST_TOKEN = 128  # characters; only runs of white space come near
 
 
@@ -168,6 +172,10 @@ class Served:
     ) -> program.Writer:
         if not isinstance(decoding.temperature, int | float):
             raise ValueError("mode ar needs a constant temperature")
+        plain = Decoding()
+        shaped = [name for name in NOT_LEFT_TO_RIGHT if getattr(decoding, name) != getattr(plain, name)]
+        if shaped:
+            raise ValueError(f"mode ar has a temperature and nothing else: {', '.join(shaped)} must be left out")
         return program.autoregress(
             prompt, max_tokens=max_tokens, temperature=decoding.temperature, seed=seed, stop_ids=self.voice.stop_ids
         )

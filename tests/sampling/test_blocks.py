@@ -15,7 +15,7 @@ from redraft.sampling.decoding import Decoding
 from redraft.sampling.policies import Factor, LeftToRight, Policy, Revising, Threshold, TopK
 from redraft.sampling.samplers import Frame, block_seed, denoise, edit, infill, sample
 from redraft.sampling.stops import AfterStopToken, Settled
-from redraft.sampling.wrappers import ClassifierFreeGuidance, RepetitionPenalty
+from redraft.sampling.wrappers import ClassifierFreeGuidance, Penalties
 from tests.sampling.toy import MASK, VOCAB, ToyDenoiser, canvas_of, letters
 
 ABSORBING, UNIFORM = Absorbing(MASK, VOCAB), Uniform(VOCAB, text_size=13)
@@ -197,7 +197,7 @@ def test_ragged_rows_are_the_same_alone_under_every_wrapper_with_a_context(facts
 def test_padding_is_nobodys_repetition() -> None:
     tokens_BS, pad_B = left_padded([[5, 6], [7]], None)
     canvas = canvas_of("NN").select([0, 0])
-    penalty = RepetitionPenalty(toy(), 3.0)
+    penalty = Penalties(toy(), 3.0)
     padded = penalty.denoise(canvas, penalty.encode(tokens_BS, None, pad_B))
     alone = penalty.denoise(canvas.select([0]), penalty.encode(torch.tensor([[7]])))
     assert torch.equal(padded[1:], alone)
@@ -209,8 +209,8 @@ def test_logits_narrower_than_the_canvas_pass_through_the_penalty() -> None:
             return super().denoise(canvas, context)[:, :2]
 
     canvas = canvas_of("FAN>>", [5, 6, 0, 0, 0])
-    wide = RepetitionPenalty(toy(), 2.0).denoise(canvas, None)
-    assert torch.equal(RepetitionPenalty(Narrow(ABSORBING), 2.0).denoise(canvas, None), wide[:, :2])
+    wide = Penalties(toy(), 2.0).denoise(canvas, None)
+    assert torch.equal(Penalties(Narrow(ABSORBING), 2.0).denoise(canvas, None), wide[:, :2])
 
 
 def test_wrappers_have_the_blocks_of_what_they_wrap() -> None:

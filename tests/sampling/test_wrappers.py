@@ -11,7 +11,7 @@ from redraft.sampling.wrappers import (
     Biased,
     ClassifierFreeGuidance,
     GuidedContext,
-    RepetitionPenalty,
+    Penalties,
     Shaped,
     Tempered,
     guide,
@@ -51,7 +51,7 @@ def test_contexts_of_another_kind_are_refused() -> None:
     with pytest.raises(ValueError, match="GuidedContext"):
         ClassifierFreeGuidance(ToyDenoiser(NOISE), 1.0).denoise(CANVAS, None)
     with pytest.raises(ValueError, match="SeenContext"):
-        RepetitionPenalty(ToyDenoiser(NOISE), 1.2).denoise(CANVAS, [torch.zeros(1)])
+        Penalties(ToyDenoiser(NOISE), 1.2).denoise(CANVAS, [torch.zeros(1)])
     own = GuidedContext([PROMPT[0]], None)
     assert ClassifierFreeGuidance(ToyDenoiser(NOISE), 1.0).denoise(CANVAS, own).shape == (1, 4, VOCAB)
 
@@ -83,7 +83,7 @@ def test_filters_keep_what_they_say(filters: dict[str, float], kept: list[int]) 
 
 def test_the_repetition_penalty_counts_context_and_canvas_but_not_a_positions_own_token() -> None:
     inner = ToyDenoiser(NOISE)
-    wrapper = RepetitionPenalty(ToyDenoiser(NOISE), 2.0)
+    wrapper = Penalties(ToyDenoiser(NOISE), 2.0)
     canvas = canvas_of("FAAN.", [3, 5, 5, 6, 7])
     context = wrapper.encode(PROMPT, None)
     plain, penalised = inner.denoise(canvas, [PROMPT[0]]), wrapper.denoise(canvas, context)
@@ -141,7 +141,7 @@ def test_shape_builds_every_wrapper_a_decoding_asks_for() -> None:
     while not isinstance(layer, ToyDenoiser):
         found.append(type(layer))
         layer = layer.denoiser  # type: ignore[attr-defined]
-    assert found == [Shaped, Tempered, RepetitionPenalty, Biased, ClassifierFreeGuidance]
+    assert found == [Shaped, Tempered, Penalties, Biased, ClassifierFreeGuidance]
 
 
 def test_a_wrapper_is_the_wrapped_denoiser_in_everything_else() -> None:
@@ -154,3 +154,22 @@ def test_a_wrapper_is_the_wrapped_denoiser_in_everything_else() -> None:
     assert wrapped.vocab_size == VOCAB
     with pytest.raises(AttributeError, match="nonsense"):
         wrapped.nonsense  # noqa: B018
+
+
+def test_presence_counts_once_and_frequency_every_time() -> None:
+    wrapper = Penalties(ToyDenoiser(NOISE), presence=0.5, frequency=0.25)
+    context = wrapper.encode(torch.tensor([[1, 1, 2]]))
+    canvas = canvas_of("NA", [0, 2])
+    plain = ToyDenoiser(NOISE).denoise(canvas, context.inner)
+    change = (wrapper.denoise(canvas, context) - plain).nan_to_num(0.0)  # what is impossible stays so
+    expected = torch.zeros_like(change)
+    expected[0, :, 1] = -0.5 - 2 * 0.25
+    expected[0, :, 2] = -0.5 - 0.25  # the canvas' own 2 counts at the other position alone
+    expected[0, 0, 2] -= 0.25
+    torch.testing.assert_close(change, expected)
+
+
+def test_penalties_change_nothing_where_nothing_was_said() -> None:
+    canvas = canvas_of("NN", [0, 0])
+    plain = ToyDenoiser(NOISE).denoise(canvas, None)
+    assert torch.equal(Penalties(ToyDenoiser(NOISE), 2.0, 1.0, 1.0).denoise(canvas, None), plain)

@@ -74,7 +74,7 @@ def test_the_sdk_knows_our_errors(server: tuple[str, Any], openai: Any) -> None:
     import openai as module
 
     with pytest.raises(module.BadRequestError) as refusal:
-        openai.completions.create(model="redraft-tiny", prompt="a", presence_penalty=1)
+        openai.completions.create(model="redraft-tiny", prompt="a", presence_penalty=3)
     assert refusal.value.param == "presence_penalty"
     assert refusal.value.request_id.startswith("req-")
     with pytest.raises(module.NotFoundError):

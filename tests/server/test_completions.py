@@ -184,8 +184,7 @@ def test_the_real_model_tells_a_story(real: TestClient) -> None:
 
 REFUSALS = [
     ({"prompt": "a", "bogus": 1}, "bogus", "unknown_parameter"),
-    ({"prompt": "a", "presence_penalty": 0.5}, "presence_penalty", "unsupported_parameter"),
-    ({"prompt": "a", "frequency_penalty": -1}, "frequency_penalty", "unsupported_parameter"),
+    ({"prompt": "a", "frequency_penalty": -3}, "frequency_penalty", "invalid_value"),
     ({"prompt": "a", "best_of": 3}, "best_of", "unsupported_parameter"),
     ({"prompt": "a", "echo": True}, "echo", "unsupported_parameter"),
     ({"prompt": "a", "logprobs": 3}, "logprobs", "unsupported_parameter"),
@@ -198,6 +197,7 @@ REFUSALS = [
     ({"prompt": "a", "logit_bias": {"x": 1}}, "logit_bias", "invalid_value"),
     ({"prompt": "a", "logit_bias": {"99999": 1}}, "logit_bias", None),
     ({"prompt": "a", "diffusing": True}, "diffusing", None),
+    ({"prompt": "a", "mode": "ar", "top_p": 0.5}, "decoding", None),
     ({"prompt": "a", "mode": "verify"}, "mode", "invalid_value"),
     ({"prompt": "a", "label": "poem"}, "label", None),
     ({"prompt": "a", "n": 100}, "n", None),

@@ -98,7 +98,7 @@ def test_apply_counts_its_tokens(real: TestClient) -> None:
         ("edit", {"messages": [{"role": "user", "content": NEXT_EDIT}], "n": 2}, "n"),
         ("edit", {"messages": [{"role": "user", "content": NEXT_EDIT}], "stream": True, "diffusing": True},
          "diffusing"),
-        ("edit", {"messages": [{"role": "user", "content": NEXT_EDIT}], "presence_penalty": 1.5}, "presence_penalty"),
+        ("edit", {"messages": [{"role": "user", "content": NEXT_EDIT}], "presence_penalty": 2.5}, "presence_penalty"),
     ],
     ids=lambda value: str(value)[:20],
 )  # fmt: skip
