@@ -64,7 +64,12 @@ def stranger() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="session")
+def browser(downloads: Path) -> Iterator[webdriver.Chrome]:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     steers = shutil.which("chromedriver")
     if found is None or steers is None:
@@ -76,7 +81,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         arguments.append("--no-sandbox")  # Chromium's own sandbox cannot be set up by root
     for argument in arguments:
         options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path_factory.mktemp("downloads"))})
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(steers))
     yield driver

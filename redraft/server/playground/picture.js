@@ -11,15 +11,14 @@ const SLOWER = 4;
 export async function picture(run) {
   const every = Math.ceil(run.views.length / LONGEST);
   const views = run.views.filter((_, n) => n % every === 0 || n === run.views.length - 1);
-  const canvas = document.createElement("canvas");
+  const canvas = new OffscreenCanvas(WIDE, 1);
   const pen = canvas.getContext("2d");
   const colours = palette();
-  canvas.width = WIDE;
   canvas.height = Math.max(...[views[views.length - 1], views[Math.max(views.length - 2, 0)]].map((view) => draw(pen, run, view, colours, true)));
   const frames = [];
   for (const [n, view] of views.entries()) {
     draw(pen, run, view, colours, false);
-    const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+    const blob = await canvas.convertToBlob({ type: "image/png" });
     const gap = n + 1 < views.length ? (views[n + 1].seconds - view.seconds) * SLOWER * 1000 : 3000;
     frames.push({ chunks: chunksOf(new Uint8Array(await blob.arrayBuffer())), milliseconds: Math.min(Math.max(gap, 20), 3000) });
   }
