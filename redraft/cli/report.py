@@ -21,6 +21,6 @@ def run(args: argparse.Namespace) -> int:
     from redraft.evals.records import find_runs, read_run
 
     found = [read_run(path) for given in args.runs for path in find_runs(given)]
-    args.out.write_text(page(found), encoding="utf-8")
+    args.out.write_bytes(page(found).encode("utf-8", "replace"))
     print(f"{len(found)} runs: {args.out}")
     return 0

@@ -10,7 +10,8 @@ _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?|-?\$?\.\d+")
 _SAID = re.compile(
     r"(?i)answer\s*(?:is|:)?\s*(?:the\s+)?(?:option|choice|letter)?\s*[:=]?\s*[\s*$(\[{]*\s*([A-Z])\b(?!\w)"
 )
-_LETTER = re.compile(r"[\s*$(\[{]*([A-Z])[\s*$)\]}.:,]*")
+# A letter that stands alone: at the end of a line, or in front of a mark.
+_LETTER = re.compile(r"[\s*$(\[{]*([A-Z])(?:[ \t*$]*(?:\n|\Z)|[ \t*$]*[)\]}.:,])")
 MOST = 50_000  # characters from the end that are read
 
 
@@ -56,7 +57,7 @@ def letter(text: str, letters: Sequence[str]) -> str | None:
     said = [found for found in _SAID.findall(text[-MOST:]) if found in letters]
     if said:
         return str(said[-1])
-    whole = _LETTER.fullmatch(text.strip()) or re.match(r"\s*\(?([A-Z])\)?[.:)\s]", text)
+    whole = _LETTER.match(text)
     return whole[1] if whole and whole[1] in letters else None
 
 

@@ -6,6 +6,7 @@ Knows file formats. Refuses to know what a row means. Nothing of the data comes 
 import csv
 import gzip
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         return _parquet(path)
     text = _text(path)
     if path.name.removesuffix(".gz").endswith(".csv"):
-        return [dict(row) for row in csv.DictReader(text.splitlines(keepends=True))]
+        return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
     try:
         values = _json(text)
     except json.JSONDecodeError as error:

@@ -143,7 +143,8 @@ def append(path: Path, record: Record) -> None:
 
 
 def _line(values: Any) -> str:
-    return json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
+    """ASCII: a server may send half a surrogate pair, which no encoding of text writes."""
+    return json.dumps(values, allow_nan=False) + "\n"
 
 
 def _check_same(path: Path, old: Header, new: Header) -> None:

@@ -5,6 +5,7 @@ Knows order, seeds and what is already there. Refuses to know where answers come
 
 import hashlib
 import importlib.util
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -128,6 +129,7 @@ def judged(task: Task, manner: Manner, item: Wanted, reply: Reply, bench: Bench)
     return Record(
         task=task.name, id=example.id, sample=item.sample, group=example.group,
         prompt=records.shown_prompt(asked, task.withheld), output=reply.text, score=verdict.score, why=verdict.why,
-        parts=verdict.parts, error=reply.error, mode=manner.mode, ask=manner.ask, decoding=manner.decoding,
-        tokens=reply.tokens, forwards=reply.forwards, tokens_per_forward=rate, seconds=reply.seconds, seed=item.seed,
+        parts=json.loads(json.dumps(verdict.parts)), error=reply.error, mode=manner.mode, ask=manner.ask,
+        decoding=manner.decoding, tokens=reply.tokens, forwards=reply.forwards, tokens_per_forward=rate,
+        seconds=reply.seconds, seed=item.seed,
     )  # fmt: skip

@@ -39,7 +39,7 @@ def said(answer: str) -> str:
     for mark in MARKS:
         text = text.rpartition(mark)[2].strip() if mark in text else text
     text = unwrapped(text.removesuffix("."))
-    return plain(text).replace("**", "").partition("\n")[0].removesuffix(".")
+    return text.lower().replace(", ", ",").replace("**", "").partition("\n")[0].removesuffix(".")
 
 
 def unwrapped(text: str) -> str:
