@@ -13,6 +13,7 @@ Accuracy beside speed with intervals, modes side by side, samples of right and w
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="files of `redraft eval`, or their folders")
+    parser.add_argument("--no-samples", action="store_true", help="show no questions and answers, numbers alone")
     parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help="report.html by default")
 
 
@@ -21,6 +22,6 @@ def run(args: argparse.Namespace) -> int:
     from redraft.evals.records import find_runs, read_run
 
     found = [read_run(path) for given in args.runs for path in find_runs(given)]
-    args.out.write_bytes(page(found).encode("utf-8", "replace"))
+    args.out.write_bytes(page(found, samples=not args.no_samples).encode("utf-8", "replace"))
     print(f"{len(found)} runs: {args.out}")
     return 0

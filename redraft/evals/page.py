@@ -17,12 +17,15 @@ HEADS = ("task", "model", "mode", "score", "95 % interval", "", "examples", "tok
          "no answer")  # fmt: skip
 
 
-def page(runs: Sequence[Run]) -> str:
-    """The runs as a table, task by task with modes side by side, then groups, settings and samples."""
+def page(runs: Sequence[Run], *, samples: bool = True) -> str:
+    """The runs as a table, task by task with modes side by side, then groups, settings and samples.
+
+    Samples show questions of the set: a page that others read may have to do without.
+    """
     pairs = sorted(((summarise(run), run) for run in runs), key=lambda pair: _order(pair[0]))
     rows = "\n".join(_row(summary) for summary, _ in pairs)
     head = "".join(f"<th>{name}</th>" for name in HEADS)
-    parts = "\n".join(_section(summary, run) for summary, run in pairs)
+    parts = "\n".join(_section(summary, run, samples) for summary, run in pairs)
     return PAGE.replace("%HEAD%", head).replace("%ROWS%", rows).replace("%SECTIONS%", parts)
 
 
@@ -59,7 +62,7 @@ def rate(found: Estimate, decimals: int = 2) -> str:
     return f"{found.value:.{decimals}f} ({found.low:.{decimals}f} to {found.high:.{decimals}f})"
 
 
-def _section(summary: Summary, run: Run) -> str:
+def _section(summary: Summary, run: Run, samples: bool) -> str:
     header = summary.header
     settings = {
         "version": header.version, "asked by": header.ask, "metric": header.metric, "decoding": header.decoding,
@@ -69,7 +72,7 @@ def _section(summary: Summary, run: Run) -> str:
     }  # fmt: skip
     listed = "".join(f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in settings.items())
     title = escape(f"{header.title}, {header.model}, {header.mode}")
-    return f"<details><summary>{title}</summary><dl>{listed}</dl>{_estimates(summary)}{_samples(run)}</details>"
+    return f"<details><summary>{title}</summary><dl>{listed}</dl>{_estimates(summary)}{_samples(run) if samples else ''}</details>"
 
 
 def _estimates(summary: Summary) -> str:

@@ -312,6 +312,8 @@ def test_the_page_is_whole_in_itself_and_shows_text_as_text(sums: Any, tmp_path:
     assert "http" not in made.replace("http-equiv", "")
     assert made.index("<td>ar</td>") < made.index("<td>diffusion</td>")
     assert "<b>100.0</b>" in made
+    assert "What is 1?" in made
+    assert "What is 1?" not in page([run], samples=False)
     assert "<b>0.0</b></td><td>0.0 to 24.2" in made
 
 
