@@ -72,7 +72,8 @@ def _section(summary: Summary, run: Run, samples: bool) -> str:
     }  # fmt: skip
     listed = "".join(f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in settings.items())
     title = escape(f"{header.title}, {header.model}, {header.mode}")
-    return f"<details><summary>{title}</summary><dl>{listed}</dl>{_estimates(summary)}{_samples(run) if samples else ''}</details>"
+    shown = _samples(run) if samples else ""
+    return f"<details><summary>{title}</summary><dl>{listed}</dl>{_estimates(summary)}{shown}</details>"
 
 
 def _estimates(summary: Summary) -> str:
