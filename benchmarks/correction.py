@@ -1,18 +1,22 @@
-"""Correction: what a model makes of faulty and of clean sentences, once, for every margin of acceptance afterwards.
+"""Correction: what a model makes of faulty and of clean sentences, once, for every acceptance afterwards.
 
-A sentence is decoded once; the causal mode then says by how many nats it prefers what came out. Any margin can be
-applied to these gains without another forward. Knows sentences and models; metrics are `evals`' and `jfleg`'s.
+A sentence is decoded once; what is known of each change (`instant.acceptance`) then says which of them an acceptance
+takes, without another forward. Knows sentences and models; metrics are `evals`' and `jfleg`'s.
 """
 
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
-from rich.progress import track
+import torch
+from rich.progress import Progress
 
 from redraft.data.sentences import tokenize
-from redraft.editing import Proposal, replace_spans, windows
+from redraft.instant.acceptance import Acceptance, Change
+from redraft.instant.diffs import apply_edits
+from redraft.instant.words import Words
 from redraft.library import Model
 from redraft.sampling.decoding import Decoding
 
@@ -21,54 +25,60 @@ Edit = tuple[int, int, tuple[str, ...]]  # words start:end of a sentence become 
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """A text and what the model would make of it: (start, end, new text, gain in nats) per window, and forwards."""
+    """A text, what the model would change of it, and the most forwards that any part of it took."""
 
     before: str
-    changes: tuple[tuple[int, int, str, float], ...]
+    changes: tuple[Change, ...]
     forwards: int
-    milliseconds: float  # its share of the batch it was decoded in
+    milliseconds: float  # its share of the time that all texts took
+    words: Words | None
 
-    def after(self, margin: float | None = None) -> str:
-        """The text with the changes that gain at least `margin` nats; None takes them all."""
-        taken = [(start, end, new) for start, end, new, gain in self.changes if margin is None or gain >= margin]
-        return replace_spans(self.before, taken)
+    def after(self, accept: Acceptance | None = None) -> str:
+        """The text with the changes that are taken; None takes them all."""
+        taken = [change.edit for change in self.changes if accept is None or accept.takes(change, self.words)]
+        return apply_edits(self.before, taken)
 
 
 def correct(
-    model: Model,
-    texts: Sequence[str],
-    *,
-    decoding: Decoding | None = None,
-    rows: int = 32,
-    window: int = 96,
-    description: str = "editing",
+    model: Model, texts: Sequence[str], *, decoding: Decoding | None = None, description: str = "editing"
 ) -> list[Corrected]:
-    """What `Model.edit` makes of every text; windows of like length share their forwards."""
-    parts = [
-        (number, part)
-        for number, text in enumerate(texts)
-        for part in windows(text, (), model.tokenizer.encode, window)
+    """What `Model.edit` finds in every text, which is one line: they are edited as the lines of one."""
+    whole = "\n".join(texts)
+    # Every acceptance is applied afterwards, but this one makes the editor ask what the model believes.
+    plan = model.plan_edit(whole, decoding=decoding, accept=Acceptance())
+    began = time.perf_counter()
+    with Progress(transient=True) as progress, torch.inference_mode():
+        task = progress.add_task(description, total=len(plan.windows))
+        for moment in plan.editor.run(whole, plan.windows, rows=32):
+            progress.update(task, completed=len(moment.finished))
+    share = 1000 * (time.perf_counter() - began) / len(texts)
+    found: list[list[Change]] = [[] for _ in texts]
+    forwards = [0] * len(texts)
+    starts = _starts(texts)
+    for outcome in moment.finished:
+        line = _line(starts, outcome.window.start)
+        forwards[line] = max(forwards[line], outcome.forwards)
+        found[line] += [_moved(change, -starts[line]) for change in outcome.found]
+    held = zip(texts, found, forwards, strict=True)
+    return [
+        Corrected(text, tuple(sorted(changes, key=lambda c: c.edit.start)), most, share, model.words)
+        for text, changes, most in held
     ]
-    parts.sort(key=lambda item: len(item[1].tokens))
-    found: list[list[tuple[Proposal, float, float]]] = [[] for _ in texts]
-    for start in track(range(0, len(parts), rows), description=description):
-        group = parts[start : start + rows]
-        began = time.perf_counter()
-        proposals = model.propose([part for _, part in group], decoding=decoding)
-        share = 1000 * (time.perf_counter() - began) / len(group)
-        for (number, _), proposal, gain in zip(group, proposals, model.gains(proposals), strict=True):
-            found[number].append((proposal, gain, share))
-    return [_corrected(model, text, held) for text, held in zip(texts, found, strict=True)]
 
 
-def _corrected(model: Model, text: str, held: list[tuple[Proposal, float, float]]) -> Corrected:
-    changes = []
-    for proposal, gain, _ in sorted(held, key=lambda item: item[0].window.start):
-        if proposal.tokens != proposal.window.tokens:
-            new = model.tokenizer.decode(proposal.tokens)
-            changes.append((proposal.window.start, proposal.window.end, new, gain))
-    forwards = max((proposal.forwards for proposal, _, _ in held), default=0)
-    return Corrected(text, tuple(changes), forwards, sum(share for _, _, share in held))
+def _starts(texts: Sequence[str]) -> list[int]:
+    starts = [0]
+    for text in texts:
+        starts.append(starts[-1] + len(text) + 1)
+    return starts
+
+
+def _line(starts: Sequence[int], place: int) -> int:
+    return bisect_right(starts, place) - 1
+
+
+def _moved(change: Change, by: int) -> Change:
+    return replace(change, edit=replace(change.edit, start=change.edit.start + by, end=change.edit.end + by))
 
 
 def word_edits(before: str, after: str) -> tuple[set[Edit], set[int], int]:

@@ -2,7 +2,7 @@
 
 Sources are detokenised, edited as plain text and tokenised again; a sentence the model leaves alone counts as its
 source, unchanged. Clean sentences are held-out ones, never trained on; faulty ones are the same with generated errors.
---sweep decodes at every threshold and applies every margin of acceptance to what came out.
+--sweep decodes at every threshold and applies every acceptance of a word's change to what came out.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from benchmarks.statistics import mean, ratio, spread, text
 from redraft.data.errors import make_errors
 from redraft.data.sentences import detokenize, tokenize
 from redraft.evals.gleu import corpus_gleu, gleu, mean_gleu, sentence_statistics
+from redraft.instant.acceptance import Acceptance
 from redraft.library import Model
 from redraft.sampling.policies import Correct
 
@@ -27,7 +28,14 @@ CLEAN_SOURCES = (
     "dolly_answers", "tatoeba",
 )  # fmt: skip
 TAUS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-MARGINS: tuple[float | None, ...] = (None, 0.0, 1.0, 2.0, 4.0)
+ACCEPTED: dict[str, Acceptance | None] = {
+    "every change": None,
+    "words": Acceptance(written=0, inserted=0, settled=0, gain=-1e9, mended=-1e9),
+    "sure": Acceptance(spelled=False),
+    "words and sure, 1.5 nats": Acceptance(gain=1.5),
+    "words and sure": Acceptance(),
+    "words and sure, 3.5 nats": Acceptance(gain=3.5),
+}
 
 
 class Material(NamedTuple):
@@ -78,13 +86,13 @@ def decode(model: Model, material: Material, tau: float | None) -> Outcome:
     )
 
 
-def measure(material: Material, outcome: Outcome, margin: float | None, seed: int) -> dict[str, Any]:
-    """GLEU, clean sentences left alone, and errors mended, at one margin of acceptance."""
+def measure(material: Material, outcome: Outcome, accept: Acceptance | None, seed: int) -> dict[str, Any]:
+    """GLEU, clean sentences left alone, and errors mended, by one acceptance."""
     answers = [
-        tokenize(after) if (after := found.after(margin)) != found.before else item.source
+        tokenize(after) if (after := found.after(accept)) != found.before else item.source
         for item, found in zip(material.jfleg, outcome.jfleg, strict=True)
     ]
-    left = [float(found.after(margin) == found.before) for found in outcome.clean]
+    left = [float(found.after(accept) == found.before) for found in outcome.clean]
     by_source = {
         source: mean([kept for kept, pair in zip(left, material.clean, strict=True) if pair.source == source])
         for source in dict.fromkeys(pair.source for pair in material.clean)
@@ -94,7 +102,7 @@ def measure(material: Material, outcome: Outcome, margin: float | None, seed: in
         "jfleg_changed": mean([float(a != item.source) for a, item in zip(answers, material.jfleg, strict=True)]),
         "clean_left_alone": mean(left),
         "clean_left_alone_by_source": by_source,
-        "synthetic": _synthetic(material, outcome, margin),
+        "synthetic": _synthetic(material, outcome, accept),
     }
 
 
@@ -111,9 +119,9 @@ def interval(items: Sequence[texts.Corrections], answers: Sequence[str], seed: i
     return {"value": 100 * value, "low": 100 * float(low), "high": 100 * float(high), "examples": len(items)}
 
 
-def _synthetic(material: Material, outcome: Outcome, margin: float | None) -> dict[str, Any]:
+def _synthetic(material: Material, outcome: Outcome, accept: Acceptance | None) -> dict[str, Any]:
     triples = zip(material.faulty, outcome.faulty, material.clean, strict=True)
-    found = [repair(faulty, c.after(margin), pair.text) for faulty, c, pair in triples if faulty != pair.text]
+    found = [repair(faulty, c.after(accept), pair.text) for faulty, c, pair in triples if faulty != pair.text]
     needed = [r.needed for r in found]
     return {
         "sentences_wholly_repaired": mean([float(r.whole) for r in found]),
@@ -164,26 +172,25 @@ def row(name: str, found: dict[str, Any]) -> list[Any]:
 
 
 def sweep(model: Model, material: Material, seed: int) -> list[dict[str, Any]]:
-    """Every threshold with every margin: one decoding per threshold."""
+    """Every threshold with every acceptance: one decoding per threshold."""
     found = []
     for tau in TAUS:
         outcome = decode(model, material, tau)
-        for margin in MARGINS:
-            found.append({"tau": tau, "margin": margin} | measure(material, outcome, margin, seed))
+        for name, accept in ACCEPTED.items():
+            found.append({"tau": tau, "accept": name} | measure(material, outcome, accept, seed))
         found[-1]["effort"] = effort(outcome)
     return found
 
 
 def plot(path: Path, points: Sequence[dict[str, Any]], unchanged: float) -> None:
     with plots.figure(path) as (axes,):
-        for margin in MARGINS:
-            held = [p for p in points if p["margin"] == margin]
+        for name in ACCEPTED:
+            held = [p for p in points if p["accept"] == name]
             x = [100 * p["clean_left_alone"]["value"] for p in held]
             y = [p["gleu"]["value"] for p in held]
-            label = "all edits" if margin is None else f"edits that gain {margin:g} nats"
-            (line,) = axes.plot(x, y, marker="o", markersize=4, linewidth=1.2, label=label)
+            (line,) = axes.plot(x, y, marker="o", markersize=4, linewidth=1.2, label=name)
             for place, point in zip(zip(x, y, strict=True), held, strict=True):
-                if margin is None:
+                if ACCEPTED[name] is None:
                     axes.annotate(f"{point['tau']:g}", place, xytext=(4, 4), textcoords="offset points", fontsize=7,
                                   color=line.get_color())  # fmt: skip
         axes.axhline(unchanged, color=plots.INK, linewidth=1, linestyle="--")
@@ -198,19 +205,20 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     options = record.parser("jfleg", __doc__)
     record.add_held_out(options)
     options.add_argument("--data-dir", type=Path, default=Path("data"), help="folder of JFLEG")
-    options.add_argument("--sweep", action="store_true", help="thresholds and margins of acceptance")
+    options.add_argument("--sweep", action="store_true", help="thresholds and acceptances")
     run = record.start("jfleg", options, arguments)
     asked = run.options
     material = gather(asked.data_dir, asked.held_out, asked.limit, asked.seed)
     results: dict[str, Any] = {"baselines": baselines(material.jfleg), "clean_sentences": len(material.clean)}
     if asked.sweep:
         results["sweep"] = points = sweep(run.model, material, asked.seed)
-        rows = [row(f"threshold {p['tau']:g}, margin {p['margin']}", p) for p in points]
+        rows = [row(f"threshold {p['tau']:g}, {p['accept']}", p) for p in points]
         plot(run.image, points, results["baselines"]["unchanged"])
     else:
         outcome = decode(run.model, material, None)
-        margin = run.model.defaults.edit_gain
-        results |= measure(material, outcome, margin, asked.seed) | {"margin": margin, "effort": effort(outcome)}
+        accept = run.model.defaults.edit_accept
+        told = None if accept is None else accept.to_json()
+        results |= measure(material, outcome, accept, asked.seed) | {"accept": told, "effort": effort(outcome)}
         rows = [row("recommended", results)]
     known = ("unchanged", "round_trip", "people")
     baseline_rows = [[name, f"{results['baselines'][name]:.2f}"] + [None] * 7 for name in known]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from redraft.instant.acceptance import Acceptance
 from redraft.models.family import Family, ModelFacts
 from redraft.sampling.decoding import Decoding, from_json, to_json
 from redraft.sampling.policies import Correct, Threshold
@@ -29,6 +30,7 @@ class Defaults:
         default_factory=lambda: Decoding(policy=Correct(0.7), stop=Settled(), indels=True, max_steps=8)
     )
     block_length: int | None = 32
+    edit_accept: Acceptance | None = None  # what the change of a word must bring to be taken; None: any is
     edit_gain: float | None = None  # nats an edited window must gain by the causal mode to be taken; None: any edit is
     instructions: tuple[str, ...] = ("fix",)
 
@@ -38,6 +40,7 @@ class Defaults:
             "infill": to_json(self.infill),
             "edit": to_json(self.edit),
             "block_length": self.block_length,
+            "edit_accept": None if self.edit_accept is None else self.edit_accept.to_json(),
             "edit_gain": self.edit_gain,
             "instructions": list(self.instructions),
         }
@@ -49,6 +52,8 @@ class Defaults:
         if "instructions" in values:
             values["instructions"] = tuple(values["instructions"])
         try:
+            if values.get("edit_accept") is not None:
+                values["edit_accept"] = Acceptance(**values["edit_accept"])
             return replace(base or cls(), **values)
         except TypeError as error:
             raise ValueError(f"generation_config.json: {error}") from None

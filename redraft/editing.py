@@ -1,33 +1,30 @@
-"""Editing text: windows, locked spans and minimal edits. Knows characters and token rows, no model.
+"""Editing: what a model is going to do to a text, decided before any forward. Gaps to fill, and edits to make.
 
-A text is cut into windows of a few sentences that are edited side by side; what lies between windows
-(line breaks, indentation) is never shown to a model. A window is cut again at the borders of locked
-spans and each piece is tokenised alone, so that a locked span is a run of whole tokens whose bytes
-cannot change.
+Knows a model's voice, what it recommends and `instant`. Refuses to know who carries a plan out: the library does, and
+so does a server in forwards that it shares with strangers.
 """
 
-import difflib
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from redraft.data.sentences import split_sentences
-from redraft.results import Edit
+from redraft.instant.acceptance import Acceptance
+from redraft.instant.diffs import Edit, apply_edits, minimal_edits
+from redraft.instant.doubt import Doubt
+from redraft.instant.editor import Editor, Moment, Outcome, Strength
+from redraft.instant.locks import Locks, Span, checked_spans, locks_of, outside
+from redraft.instant.presets import PRESETS, worded
+from redraft.instant.rewriting import rewrite
+from redraft.instant.settling import Stopped, never
+from redraft.instant.windows import Window, windows
+from redraft.results import EditView
 from redraft.sampling.decoding import Decoding
 
-Span = tuple[int, int]
-Tokenise = Callable[[str], list[int]]
-WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+if TYPE_CHECKING:
+    from redraft.library import Model
 
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Characters start:end of a text as tokens; `free` says which of them may change."""
-
-    start: int
-    end: int
-    tokens: list[int]
-    free: list[bool]
+OVERLAP = 32  # tokens on both sides that a window is shown, where the model was not trained on windows as they are
+REWRITE_BLOCK = 32  # tokens rewritten at once by models that have no blocks of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,159 +42,176 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An edit before any forward: windows, shortest first, the prompt in front of each and the tokens behind it.
+    """An edit before any forward: windows in order, and the editor that knows the prompt, the decoding and the rest."""
 
-    `margin` is the nats that an edited window must gain by the causal mode to be taken; None: any edit is.
-    """
-
+    text: str
     windows: list[Window]
-    prompt: list[int]
-    end: tuple[int, ...]
-    decoding: Decoding
-    strength: float
-    margin: float | None
+    editor: Editor
+    strength: Strength
     notes: tuple[str, ...]
 
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        return self.editor.prompt
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What an edit makes of a window: its new tokens, and the forwards it took until nothing changed any more."""
+    @property
+    def end(self) -> tuple[int, ...]:
+        return self.editor.end
 
-    window: Window
-    tokens: list[int]
-    forwards: int
+    @property
+    def decoding(self) -> Decoding:
+        return self.editor.decoding
 
-
-def find_locks(text: str, locks: Sequence[str]) -> list[Span]:
-    """Every occurrence of every locked string, merged. Raises ValueError for a lock the text does not hold."""
-    spans: list[Span] = []
-    for lock in locks:
-        if not lock:
-            raise ValueError("a lock must not be empty")
-        found = [m.span() for m in re.finditer(re.escape(lock), text)]
-        if not found:
-            raise ValueError(f"lock {lock!r} does not occur in the text")
-        spans += found
-    return _merged(spans)
+    def decoded_by(self, decoding: Decoding) -> "Plan":
+        """The same plan with another decoding."""
+        return replace(self, editor=replace(self.editor, decoding=decoding, contexts={}))
 
 
-def windows(text: str, locks: Sequence[Span], tokenise: Tokenise, max_tokens: int) -> list[Window]:
-    """The parts of a text worth editing, in order, none longer than `max_tokens` unless it cannot be cut."""
-    locks = _merged(locks)
-    found: list[Window] = []
-    for start, end in _stretches(text, tokenise, max_tokens):
-        window = _window(text, start, end, locks, tokenise)
-        if any(window.free):
-            found.append(window)
-    return found
+def plan_edit(
+    model: "Model",
+    text: str,
+    instruction: str = "fix",
+    *,
+    locks: Sequence[str] | Locks = (),
+    spans: Sequence[Span] | None = None,
+    strength: Strength | None = None,
+    decoding: Decoding | None = None,
+    accept: Acceptance | bool = True,
+    doubt: Doubt | None = None,
+    window: int = 96,
+    overlap: int | None = None,
+) -> Plan:
+    """What an edit in place is going to do. Raises ValueError for what this kind of model cannot."""
+    strength = chosen_strength(model, strength)
+    voice, trained = model.voice, strength == 0.0
+    decoding = decoding or model.defaults.edit
+    if not trained:
+        decoding = replace(model.defaults.generate, temperature=decoding.temperature)
+    locked = locks_of(locks).find(text)
+    if spans is not None:
+        locked += outside(checked_spans(text, spans), len(text))
+    overlap = (0 if trained else OVERLAP) if overlap is None else overlap
+    parts = windows(text, locked, model.tokenizer.encode, window, overlap)
+    editor = Editor(
+        denoiser=model.denoiser(decoding), decode=model.tokenizer.decode, decoding=decoding,
+        prompt=tuple(edit_prompt(model, instruction)), end=voice.end, strength=strength, doubt=doubt or Doubt(),
+        acceptance=chosen_acceptance(model, accept, trained), words=model.words,
+        gain=model.defaults.edit_gain or 0.0, device=model.network.device,
+        judge=model.gains if trained and model.defaults.edit_gain is not None else None,
+    )  # fmt: skip
+    return Plan(text, parts, editor, strength, edit_notes(model, instruction))
 
 
-def replace_spans(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
-    """The text with (start, end, new) applied; spans are in order and do not overlap."""
-    parts, last = [], 0
-    for start, end, new in changes:
-        parts += [text[last:start], new]
-        last = end
-    return "".join([*parts, text[last:]])
+def chosen_strength(model: "Model", strength: Strength | None) -> Strength:
+    """What is asked for or, unasked, the trained process where there is one and else what the model doubts."""
+    model.voice.check("edit")
+    if strength is None:
+        return 0.0 if model.voice.edit_id is not None else "auto"
+    if strength != "auto" and not 0 <= strength <= 1:
+        raise ValueError(f'{strength=} must be in [0, 1], or "auto"')
+    if strength == 0 and model.voice.edit_id is None:
+        raise ValueError(
+            f"{model.voice.title} was not trained to correct a text; a strength above 0 renoises and rewrites that "
+            'share of it, and "auto" what the model doubts'
+        )
+    return strength
 
 
-def edits_of(text: str, changes: Sequence[tuple[int, int, str]]) -> tuple[Edit, ...]:
-    """The minimal edits inside every (start, end, new), with offsets into the whole text."""
-    return tuple(
-        Edit(start + edit.start, start + edit.end, edit.before, edit.after)
-        for start, end, new in changes
-        for edit in minimal_edits(text[start:end], new)
-    )
+def chosen_acceptance(model: "Model", accept: Acceptance | bool, trained: bool) -> Acceptance | None:
+    if isinstance(accept, Acceptance):
+        return accept
+    return model.defaults.edit_accept if accept and trained else None
 
 
-def minimal_edits(before: str, after: str) -> tuple[Edit, ...]:
-    """Word-level edits that turn `before` into `after`."""
-    if before == after:
+def edit_prompt(model: "Model", instruction: str) -> list[int]:
+    voice = model.voice
+    if voice.edit_id is None:
+        return list(voice.start)
+    return [*voice.start, voice.edit_id, *model.tokenizer.encode(f"{instruction.strip()}\n")]
+
+
+def edit_notes(model: "Model", instruction: str) -> tuple[str, ...]:
+    if model.voice.edit_id is None and instruction != "fix":
+        way = "; `rewrite` reads one" if model.voice.chat is not None else ""
+        return (f"{instruction!r} was not read: {model.name} takes no instructions for an edit in place{way}",)
+    known = model.defaults.instructions
+    if not known or any(instruction.lower().startswith(word) for word in known):
         return ()
-    old, new = WORDS.findall(before), WORDS.findall(after)
-    offset = [0]
-    for word in old:
-        offset.append(offset[-1] + len(word))
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    return tuple(
-        Edit(offset[i], offset[i_end], before[offset[i] : offset[i_end]], "".join(new[j:j_end]))
-        for tag, i, i_end, j, j_end in matcher.get_opcodes()
-        if tag != "equal"
+    return (f"{model.name} was trained for {', '.join(known)}; {instruction!r} may do nothing useful",)
+
+
+def carry_out(plan: Plan, *, seed: int, rows: int, stopped: Stopped = never) -> Iterator[Moment]:
+    """A moment per forward, the last one finished; at least one."""
+    moment = None
+    for moment in plan.editor.run(plan.text, plan.windows, seed=seed, rows=rows, stopped=stopped):
+        yield moment
+    if moment is None:
+        yield Moment(plan.text, 0, 0, (), (), plan.editor.decode)
+
+
+def view_of(moment: Moment, seconds: float) -> EditView:
+    return EditView(
+        text=moment.draft, finished=len(moment.finished), total=moment.total, nfe=moment.nfe, seconds=seconds
     )
 
 
-def _merged(spans: Sequence[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+def edited(text: str, outcomes: Sequence[Outcome]) -> tuple[str, tuple[Edit, ...]]:
+    """The text with every edit taken, and the edits in order."""
+    edits = tuple(sorted((edit for o in outcomes for edit in o.edits), key=lambda edit: (edit.start, edit.end)))
+    return apply_edits(text, edits), edits
 
 
-def _stretches(text: str, tokenise: Tokenise, max_tokens: int) -> list[Span]:
-    """Runs of whole sentences within one line, stripped, as long as fits."""
-    stretches: list[Span] = []
-    for line in re.finditer(r"[^\n]+", text):
-        run: Span | None = None
-        for start, end in _sentences(text, *line.span()):
-            if run and len(tokenise(text[run[0] : end])) <= max_tokens:
-                run = (run[0], end)
-                continue
-            if run:
-                stretches.append(run)
-            run = (start, end)
-        if run:
-            stretches.append(run)
-    return [piece for stretch in stretches for piece in _split_long(text, stretch, tokenise, max_tokens)]
+# ------------------------------------------------------------------ rewriting
 
 
-def _sentences(text: str, start: int, end: int) -> list[Span]:
-    """Sentences of text[start:end] without the white space around them, in the text's offsets."""
-    found = []
-    for first, last in split_sentences(text[start:end]):
-        piece = text[start + first : start + last]
-        if piece.strip():
-            head = len(piece) - len(piece.lstrip())
-            found.append((start + first + head, start + first + len(piece.rstrip())))
-    return found
+def rewrite_text(
+    model: "Model",
+    text: str,
+    instruction: str,
+    *,
+    locks: Sequence[str] | Locks = (),
+    tau: float = 0.05,
+    max_tokens: int | None = None,
+    decoding: Decoding | None = None,
+    seed: int = 0,
+    stopped: Stopped = never,
+) -> Iterator[tuple[str, int]]:
+    """The text after every forward, and forwards so far. White space around the text is never shown to the model."""
+    check_rewrite(model)
+    locked, body = locks_of(locks).find(text), text.strip()
+    if not body:
+        yield text, 0
+        return
+    preset = PRESETS.get(instruction)
+    told = instruction if preset is None else worded(preset, model.defaults.instructions)
+    prompt, source = model.chat_ids([{"role": "user", "content": f"{told}\n\n{body}"}]), model.tokenizer.encode(body)
+    decoding, most = decoding or model.defaults.generate, max_tokens or len(source) + max(32, len(source) // 2)
+    model.check_room(len(prompt), most)
+    steps = rewrite(
+        model.denoiser(decoding), prompt, source, decoding, block_length=model.defaults.block_length or REWRITE_BLOCK,
+        max_tokens=most, stop_ids=model.voice.stop_ids, tau=tau, seed=seed, stopped=stopped,
+    )  # fmt: skip
+    for written in steps:
+        answer = model.tokenizer.decode([i for i in written.committed if i not in model.voice.stop_ids])
+        yield _unlocked(text, text.replace(body, answer.strip(), 1), locked), written.nfe
 
 
-def _split_long(text: str, stretch: Span, tokenise: Tokenise, max_tokens: int) -> list[Span]:
-    """A sentence that is too long is cut at spaces, in halves, until its parts fit."""
-    start, end = stretch
-    if len(tokenise(text[start:end])) <= max_tokens:
-        return [stretch]
-    middle = text.rfind(" ", start + 1, (start + end) // 2 + 1)
-    if middle < 0:
-        middle = text.find(" ", (start + end) // 2, end)
-    if middle < 0:
-        return [stretch]
-    halves = ((start, middle), (middle + 1, end))
-    return [piece for half in halves if half[0] < half[1] for piece in _split_long(text, half, tokenise, max_tokens)]
+def check_rewrite(model: "Model") -> None:
+    """Raise ValueError, saying why, for a model that cannot be told what to do with a text."""
+    voice = model.voice
+    if "diffusion" not in voice.modes:
+        raise ValueError(f"{voice.title} writes left to right and has no canvas that could begin as a copy")
+    if voice.edit_id is not None:
+        raise ValueError(f"{model.name} was trained to edit in place; it cannot be told to rewrite a text")
+    model.voice.check("chat")
 
 
-def _window(text: str, start: int, end: int, locks: list[Span], tokenise: Tokenise) -> Window:
-    tokens: list[int] = []
-    free: list[bool] = []
-    for first, last, locked in _pieces(start, end, locks):
-        ids = tokenise(text[first:last])
-        tokens += ids
-        free += [not locked] * len(ids)
-    return Window(start, end, tokens, free)
+def _unlocked(text: str, answer: str, locked: Sequence[Span]) -> str:
+    """The answer, but for edits that touch a lock: what a lock holds stays where and as it is."""
+    return apply_edits(
+        text, [edit for edit in minimal_edits(text, answer) if not _touches(edit.start, edit.end, locked)]
+    )
 
 
-def _pieces(start: int, end: int, locks: list[Span]) -> list[tuple[int, int, bool]]:
-    """start:end cut at lock borders; (first, last, locked)."""
-    pieces: list[tuple[int, int, bool]] = []
-    place = start
-    for lock_start, lock_end in locks:
-        first, last = max(lock_start, start), min(lock_end, end)
-        if first >= last:
-            continue
-        if place < first:
-            pieces.append((place, first, False))
-        pieces.append((first, last, True))
-        place = last
-    return [*pieces, (place, end, False)] if place < end else pieces
+def _touches(start: int, end: int, locked: Sequence[Span]) -> bool:
+    return any((start < last and end > first) if start < end else first < start < last for first, last in locked)

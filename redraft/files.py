@@ -11,10 +11,12 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from redraft.results import Edit
+from redraft.instant.diffs import Edit, apply_edits
+
+__all__ = ["TextFile", "apply_edits", "decode_text", "read_text_file", "replace_file"]
 
 LINE_END = re.compile(r"\r\n?")
 BOM = "\ufeff"
@@ -49,21 +51,13 @@ class TextFile:
         found = []
         for edit in edits:
             start, end = place(edit.start), place(edit.end)
-            found.append(Edit(start, end, self.raw[start:end], edit.after.replace("\n", self.line_end)))
+            after = edit.after.replace("\n", self.line_end)
+            found.append(replace(edit, start=start, end=end, before=self.raw[start:end], after=after))
         return tuple(found)
 
     def encoded(self, raw: str) -> bytes:
         """Bytes of a new version of this file."""
         return ((BOM if self.bom else "") + raw).encode()
-
-
-def apply_edits(text: str, edits: Sequence[Edit]) -> str:
-    """The text with every edit made; edits are in order and do not overlap."""
-    parts, last = [], 0
-    for edit in edits:
-        parts += [text[last : edit.start], edit.after]
-        last = edit.end
-    return "".join([*parts, text[last:]])
 
 
 def decode_text(data: bytes, name: str) -> TextFile:

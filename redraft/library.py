@@ -18,7 +18,12 @@ from redraft.chat import Chat
 from redraft.core.canvas import Canvas, Status
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
 from redraft.defaults import Defaults, family_defaults, read_defaults
-from redraft.editing import Gap, Plan, Proposal, Window, edits_of, find_locks, replace_spans, windows
+from redraft.editing import Gap, Plan, carry_out, edited, plan_edit, rewrite_text, view_of
+from redraft.instant.diffs import minimal_edits
+from redraft.instant.editor import Moment
+from redraft.instant.session import EditSession
+from redraft.instant.settling import Stopped, never
+from redraft.instant.words import Words, load_words
 from redraft.models.assemble import assemble
 from redraft.models.base import FamilyDenoiser
 from redraft.models.checkpoint import MODEL_TYPE, load_checkpoint
@@ -27,7 +32,7 @@ from redraft.models.headers import read_json
 from redraft.models.loading import inspect
 from redraft.models.loading import load as load_family
 from redraft.models.three_mode import ThreeModeModel
-from redraft.results import EditResult, Piece, Result, Score, View, mark_revised, summarise
+from redraft.results import EditResult, EditView, Piece, Result, Score, View, mark_revised, summarise
 from redraft.sampling import samplers
 from redraft.sampling.autoregressive import Continuation, left_to_right, speculate
 from redraft.sampling.blocks import until_stop
@@ -82,7 +87,8 @@ def _load_own(folder: Path, name: str, dtype: torch.dtype, device: str, quantize
 
         quantized(network, quantize)
     tokenizer = load_tokenizer(folder / "tokenizer.json", network.config.text_size)
-    return Model(network, tokenizer, read_defaults(folder), own_voice(network.config, tokenizer), name=name)
+    voice = own_voice(network.config, tokenizer)
+    return Model(network, tokenizer, read_defaults(folder), voice, name=name, words=load_words(folder))
 
 
 def _load_family(folder: Path, words: Path, name: str, **options: Any) -> "Model":
@@ -118,8 +124,10 @@ class Model:
         defaults: Defaults,
         voice: Voice,
         name: str,
+        words: Words | None = None,
     ) -> None:
         self.network: Any = network
+        self.words = words
         self.tokenizer, self.defaults, self.voice, self.name = tokenizer, defaults, voice, name
 
     @property
@@ -186,7 +194,7 @@ class Model:
     def _diffuse(
         self, prompt: list[int], label: str | None, decoding: Decoding, max_tokens: int, length: int, seed: int
     ) -> Iterator[tuple[list[int], tuple[Piece, ...], int]]:
-        denoiser = self._denoiser(decoding)
+        denoiser = self.denoiser(decoding)
         labelled = None if label is None else self._labelled(prompt, label, decoding)
         frames = samplers.sample(
             denoiser, [prompt] if labelled is None else None, decoding, max_tokens=max_tokens, block_length=length,
@@ -204,7 +212,7 @@ class Model:
             return 0
         return block + (prompt_length >= (getattr(self.network, "block_length", None) or 1))
 
-    def _denoiser(self, decoding: Decoding) -> Any:
+    def denoiser(self, decoding: Decoding) -> Any:
         """The network, told how many steps a canvas takes where it wants to know."""
         facts = getattr(self.network, "facts", None)
         if facts is None or facts.max_steps is None or facts.max_steps == decoding.max_steps:
@@ -284,6 +292,10 @@ class Model:
         for name, value in (("max_tokens", max_tokens), ("canvas", length)):
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
+        self.check_room(prompt_length, max_tokens)
+
+    def check_room(self, prompt_length: int, max_tokens: int) -> None:
+        """Raise ValueError where so many tokens do not fit the model."""
         asked, room = self._rounded(prompt_length + max_tokens), self.voice.room
         if asked > room:
             raise ValueError(
@@ -348,7 +360,7 @@ class Model:
         hole = self.gap(prefix, suffix)
         far, near, after = hole.far, hole.near, hole.after
         self._check(len(far) + len(near) + len(after), gap, 1, "diffusion")
-        denoiser = self._denoiser(decoding)
+        denoiser = self.denoiser(decoding)
         context = self._encoded(denoiser, decoding, [far])
         steps = samplers.infill(denoiser, [near], [after], decoding, gap=gap, seed=seed, context=context)
         canvas, forwards, first = _drained(steps)
@@ -387,138 +399,86 @@ class Model:
 
     # ------------------------------------------------------------------ edit
 
+    def edit(self, text: str, instruction: str = "fix", **options: Any) -> EditResult:
+        """Edit a text in place; options as for `stream_edit`. What is locked survives bit for bit."""
+        *_, view = self.stream_edit(text, instruction, **options)
+        assert view.result is not None
+        return view.result
+
     @torch.inference_mode()
-    def edit(
+    def stream_edit(
         self,
         text: str,
         instruction: str = "fix",
         *,
-        locks: Sequence[str] = (),
-        strength: float = 0.0,
-        decoding: Decoding | None = None,
         seed: int = 0,
-        window: int = 96,
         rows: int = 16,
-    ) -> EditResult:
-        """Edit a text in place. Locked strings survive byte for byte, wherever they occur.
+        stopped: Stopped = never,
+        **options: Any,
+    ) -> Iterator[EditView]:
+        """Views of a text being edited, one per forward; the last one holds the result.
 
-        strength 0   the edit reverse process: each token is kept, replaced, deleted, or gets slots before it
-        strength > 0 that share of the tokens is renoised and written afresh
-        `window` is the most tokens edited together, `rows` how many windows share a forward.
+        locks     strings, or `Locks`: patterns, lines and spans too
+        spans     (start, end) characters that alone may change
+        strength  0: the trained process, which keeps, replaces, deletes or opens slots. Above 0: that share of the
+                  tokens is renoised and written afresh. "auto": what the model doubts is. None: 0 where the model was
+                  trained for it, else "auto"
+        accept    whether changes are taken as the checkpoint recommends, any change, or as an `Acceptance` says
+        doubt     for "auto": what counts as surprising
+        window    the most tokens edited together, each window in sight of `overlap` tokens of its neighbours
+        rows      how many windows share a forward, at most
+        stopped   asked between forwards; once it says True, `Cancelled` is raised
         """
-        began = time.perf_counter()
-        plan = self.plan_edit(text, instruction, locks=locks, strength=strength, decoding=decoding, window=window)
-        parts, decoding, margin = plan.windows, plan.decoding, plan.margin
-        changes: list[tuple[int, int, str]] = []
-        nfe = forwards = 0
-        first = 0.0
-        for start in range(0, len(parts), rows):
-            group = parts[start : start + rows]
-            proposals = self.propose(group, instruction, decoding=decoding, strength=strength, seed=seed)
-            steps = max(proposal.forwards for proposal in proposals)
-            if margin is not None:
-                proposals, steps = self.accepted(proposals, margin), steps + 1
-            changes += [(p.window.start, p.window.end, self.tokenizer.decode(p.tokens)) for p in proposals]
-            nfe, forwards = nfe + steps + self._encodes(len(plan.prompt), 0), max(forwards, steps)
-            first = first or time.perf_counter() - began
-        edited = replace_spans(text, sorted(changes))
+        began, first = time.perf_counter(), 0.0
+        plan = self.plan_edit(text, instruction, **options)
+        for moment in carry_out(plan, seed=seed, rows=rows, stopped=stopped):
+            now = time.perf_counter() - began
+            first = first or now
+            if len(moment.finished) < moment.total:
+                yield view_of(moment, now)
+        result = self._edited(plan, moment, seed, first, began)
+        yield replace(view_of(moment, result.wall_s), result=result)
+
+    def _edited(self, plan: Plan, moment: Moment, seed: int, first: float, began: float) -> EditResult:
+        text, edits = edited(plan.text, moment.finished)
+        tokens = tuple(self.tokenizer.encode(text))
         return EditResult(
-            text=edited, tokens=tuple(self.tokenizer.encode(edited)), nfe=nfe, first_text_s=first,
-            wall_s=time.perf_counter() - began, seed=seed, mode="edit", model=self.name,
-            original=text, edits=edits_of(text, sorted(changes)), forwards=forwards, notes=plan.notes,
+            text=text, tokens=tokens, nfe=moment.nfe, first_text_s=first, wall_s=time.perf_counter() - began, seed=seed,
+            mode="edit", model=self.name, original=plan.text, edits=edits,
+            forwards=max((outcome.forwards for outcome in moment.finished), default=0), notes=plan.notes,
         )  # fmt: skip
 
-    def plan_edit(
-        self,
-        text: str,
-        instruction: str = "fix",
-        *,
-        locks: Sequence[str] = (),
-        strength: float = 0.0,
-        decoding: Decoding | None = None,
-        window: int = 96,
-    ) -> Plan:
+    def plan_edit(self, text: str, instruction: str = "fix", **options: Any) -> Plan:
         """What `edit` is going to do. Raises ValueError for what this kind of model cannot."""
-        self._check_edit(strength)
-        decoding = decoding or self.defaults.edit
-        if strength > 0:
-            decoding = replace(self.defaults.generate, temperature=decoding.temperature)
-        parts = windows(text, find_locks(text, locks), self.tokenizer.encode, window)
-        if locks:
-            self._check_round_trip(text, parts)
-        parts.sort(key=lambda part: len(part.tokens))  # windows of like length share a forward without waste
-        margin = self.defaults.edit_gain if strength == 0 else None
-        prompt, notes = self._edit_prompt(instruction), self._notes(instruction)
-        return Plan(parts, prompt, self.voice.end, decoding, strength, margin, notes)
+        return plan_edit(self, text, instruction, **options)
 
     @torch.inference_mode()
-    def propose(
-        self,
-        group: Sequence[Window],
-        instruction: str = "fix",
-        *,
-        decoding: Decoding | None = None,
-        strength: float = 0.0,
-        seed: int = 0,
-    ) -> list[Proposal]:
-        """What `edit` would make of every window before the causal mode has a say; the group shares its forwards."""
-        decoding = decoding or self.defaults.edit
-        end, denoiser = self.voice.end, self._denoiser(decoding)
-        context = self._encoded(denoiser, decoding, [self._edit_prompt(instruction)] * len(group))
-        rows = [[*part.tokens, *end] for part in group]
-        free = [[*part.free, *([False] * len(end))] for part in group]
-        drafts = samplers.edit(denoiser, rows, decoding, editable=free, strength=strength, seed=seed, context=context)
-        canvas, _, _ = _drained(drafts)
-        spent = canvas.step_B.tolist()
-        texts = [canvas.row_tokens(row) for row in range(len(group))]
-        return [Proposal(part, texts[n][: len(texts[n]) - len(end)], spent[n]) for n, part in enumerate(group)]
+    def rewrite(self, text: str, instruction: str, *, seed: int = 0, **options: Any) -> EditResult:
+        """Rewrite a text as a conversation tells the model to, from the text itself: what stays costs little.
 
-    def _check_edit(self, strength: float) -> None:
-        self.voice.check("edit")
-        if strength == 0 and self.voice.edit_id is None:
-            raise ValueError(
-                f"{self.voice.title} was not trained to correct a text; a strength above 0 renoises and rewrites "
-                "that share of it"
-            )
+        Options: locks, tau (tokens the model believes less than this are written anew), max_tokens, decoding, stopped.
+        """
+        began, first = time.perf_counter(), 0.0
+        states = []
+        for state in rewrite_text(self, text, instruction, seed=seed, **options):
+            first = first or time.perf_counter() - began
+            states.append(state)
+        answer, nfe = states[-1]
+        return EditResult(
+            text=answer, tokens=tuple(self.tokenizer.encode(answer)), nfe=nfe, first_text_s=first,
+            wall_s=time.perf_counter() - began, seed=seed, mode="rewrite", model=self.name, original=text,
+            edits=minimal_edits(text, answer), forwards=nfe,
+        )  # fmt: skip
 
-    def _check_round_trip(self, text: str, parts: Sequence[Window]) -> None:
-        """A tokenizer that tidies what it reads (accents, capitals) would change a locked string by reading it."""
-        for part in parts:
-            if self.tokenizer.decode(part.tokens) != text[part.start : part.end]:
-                raise ValueError(
-                    f"the tokenizer of {self.name} does not give {text[part.start : part.end]!r} back as it is, "
-                    "so a lock in it could not be kept"
-                )
-
-    def _edit_prompt(self, instruction: str) -> list[int]:
-        if self.voice.edit_id is None:
-            return list(self.voice.start)
-        return [*self.voice.start, self.voice.edit_id, *self.tokenizer.encode(f"{instruction.strip()}\n")]
+    def session(self, instruction: str = "fix", **options: Any) -> EditSession:
+        """A text edited while it is typed: `update` takes every new state of it. Options as for `stream_edit`."""
+        return EditSession(lambda text: self.plan_edit(text, instruction, **options))
 
     @torch.inference_mode()
-    def gains(self, proposals: Sequence[Proposal]) -> list[float]:
-        """Nats by which the causal mode finds each proposal likelier than its window; 0 where nothing changed."""
-        changed = [n for n, p in enumerate(proposals) if p.tokens != p.window.tokens]
-        gains = [0.0] * len(proposals)
-        if changed:
-            before = [proposals[n].window.tokens for n in changed]
-            nats = self._nats(before + [proposals[n].tokens for n in changed])
-            for n, gain in zip(changed, (nats[: len(changed)] - nats[len(changed) :]).tolist(), strict=True):
-                gains[n] = gain
-        return gains
-
-    def accepted(self, proposals: list[Proposal], margin: float) -> list[Proposal]:
-        """Proposals that gain `margin` nats by the causal mode; of the others, the windows as they were."""
-        found = zip(proposals, self.gains(proposals), strict=True)
-        return [p if gain >= margin else replace(p, tokens=p.window.tokens) for p, gain in found]
-
-    def _notes(self, instruction: str) -> tuple[str, ...]:
-        if self.voice.edit_id is None and instruction != "fix":
-            return (f"{instruction!r} was not read: {self.name} takes no instructions, a strength alone",)
-        known = self.defaults.instructions
-        if not known or any(instruction.lower().startswith(word) for word in known):
-            return ()
-        return (f"{self.name} was trained for {', '.join(known)}; {instruction!r} may do nothing useful",)
+    def gains(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        """Nats by which the causal mode finds the second row of tokens of each pair likelier than the first."""
+        nats = self._nats([old for old, _ in pairs] + [new for _, new in pairs])
+        return (nats[: len(pairs)] - nats[len(pairs) :]).tolist()
 
     # ------------------------------------------------------------------ score
 

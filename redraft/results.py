@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from redraft.core.canvas import Status
+from redraft.instant.diffs import Edit as Edit
+from redraft.instant.diffs import character_edits, unified
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,16 @@ def summarise(views: Sequence[View], *, seed: int, mode: str, model: str) -> Res
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A change to the original text: original[start:end] == before becomes after. Offsets in characters."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditView:
+    """One moment of an edit: the text with what has been found so far, and how many of its windows are finished."""
 
-    start: int
-    end: int
-    before: str
-    after: str
+    text: str
+    finished: int
+    total: int
+    nfe: int
+    seconds: float
+    result: "EditResult | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +110,14 @@ class EditResult(Result):
     edits: tuple[Edit, ...]
     forwards: int
 
+    @property
+    def character_edits(self) -> tuple[Edit, ...]:
+        """The same edits, as the characters that differ."""
+        return tuple(fine for edit in self.edits for fine in character_edits(edit))
+
     def diff(self, name: str = "text") -> str:
         """Unified diff from the original to the edited text; empty when they are equal."""
-        import difflib
-
-        before, after = (text.splitlines(keepends=True) for text in (self.original, self.text))
-        lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")
-        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+        return unified(self.original, self.text, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # What each package may import of this project, besides itself. FACADE stands for the modules directly under redraft/
 # (the names a user needs); they gather what lies below and are imported by what lies above.
 FACADE = "redraft"
-BELOW = {"core", "sampling", "models", "families", "data", "train", "engine", "evals"}
+BELOW = {"core", "sampling", "models", "families", "data", "train", "engine", "evals", "instant"}
 MAY_IMPORT = {
     "core": set(),
     "sampling": {"core"},
@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "data": {"core"},
     "train": {"core", "models", "data"},
     "engine": {"core", "sampling", "models"},
-    "server": {"core", "sampling", "engine", FACADE},
+    "instant": {"core", "sampling", "models", "data"},
+    "server": {"core", "sampling", "engine", "instant", FACADE},
     "evals": BELOW | {FACADE},
     FACADE: BELOW,
     "recipes": BELOW | {FACADE},

@@ -198,7 +198,7 @@ def test_an_instruction_is_not_swallowed_in_silence(llada: Model) -> None:
 def test_what_a_family_cannot_do_is_refused_by_a_sentence_that_says_why(folders: dict[str, Path]) -> None:
     llada, sdar = redraft.load(folders["llada"]), redraft.load(folders["sdar"])
     for attempt, said in [
-        (lambda: llada.edit("a fox"), "LLaDA was not trained to correct a text; a strength above 0"),
+        (lambda: llada.edit("a fox", strength=0), "LLaDA was not trained to correct a text; a strength above 0"),
         (lambda: sdar.edit("a fox", strength=0.5), "SDAR sees nothing behind its own block of 4 tokens"),
         (lambda: llada.generate("a", mode="ar"), "the policy left_to_right writes one token per forward"),
         (lambda: llada.generate("a", mode="magic"), "unknown mode 'magic'"),

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from redraft.editing import Plan, Proposal, Window, edits_of, replace_spans
+from redraft.editing import Plan, edited
 from redraft.engine import program
 from redraft.engine.thread import Draft, Snapshot
-from redraft.results import Edit
+from redraft.instant.diffs import Edit, apply_edits
+from redraft.instant.editor import Outcome, Settled
+from redraft.instant.windows import Window
 from redraft.sampling.blocks import until_stop
 from redraft.sampling.decoding import Decoding
 from redraft.server.answers import Usage, draft_text, submitted
@@ -93,7 +95,8 @@ class Editor:
     seconds: float
     usage: Usage
     own: bool = False
-    _changes: dict[int, str] = field(default_factory=dict)  # window number -> what stands there now
+    _drafts: dict[int, Edit] = field(default_factory=dict)  # window number -> what stands there now
+    _outcomes: dict[int, Outcome] = field(default_factory=dict)  # of finished windows
     _snapshots: dict[int, Snapshot] = field(default_factory=dict)
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
@@ -125,39 +128,41 @@ class Editor:
                 async for snapshot in stream:
                     self._snapshots[number] = snapshot
                     if snapshot.finish is not None:
-                        self._changes[number] = await self._result(window, snapshot)
+                        self._outcomes[number] = await self._result(window, snapshot)
                     elif snapshot.draft is not None:
-                        self._changes[number] = self._drafted(snapshot.draft)
+                        self._drafts[number] = self._drafted(window, snapshot.draft)
                     changed.set()
 
     def _order(self, number: int, window: Window) -> Order:
         end = self.plan.end
-        seed = wrapped(self.seed + number % 16)  # as `Model.edit` numbers the rows of a forward
+        seed = wrapped(self.seed + number)  # as `Model.edit` numbers windows
         writer = program.edit(
-            [*window.tokens, *end], self.plan.decoding, editable=[*window.free, *([False] * len(end))],
-            strength=self.plan.strength, seed=seed, context=tuple(self.plan.prompt),
+            [*window.row, *end], self.plan.decoding, editable=[*window.free, *([False] * len(end))],
+            strength=float(self.plan.strength), seed=seed, context=tuple(self.plan.prompt),
         )  # fmt: skip
         return Order(writer=writer, seed=seed, own=self.own)
 
-    async def _result(self, window: Window, snapshot: Snapshot) -> str:
-        tokens = list(snapshot.tokens[: len(snapshot.tokens) - len(self.plan.end)])
-        proposal, margin = Proposal(window, tokens, snapshot.denoises), self.plan.margin
-        if margin is not None:
-            found = await on_engine(self.served, lambda: self.served.model.accepted([proposal], margin))
-            proposal = found[0]
-        return self.served.decode(proposal.tokens)
+    async def _result(self, window: Window, snapshot: Snapshot) -> Outcome:
+        row = Settled(list(snapshot.tokens), snapshot.confidences, forwards=snapshot.denoises)
+        if list(snapshot.tokens) == [*window.row, *self.plan.end]:
+            return Outcome(window, (), (), row.forwards)
+        found: list[Outcome] = await on_engine(
+            self.served, lambda: self.plan.editor.conclude(self.text, [window], [row])
+        )
+        return found[0]
 
-    def _drafted(self, draft: Draft) -> str:
-        kept = slice(0, len(draft.tokens) - len(self.plan.end))
+    def _drafted(self, window: Window, draft: Draft) -> Edit:
+        kept = slice(len(window.before), len(draft.tokens) - len(self.plan.end) - len(window.after))
         inner = replace(draft, tokens=draft.tokens[kept], statuses=draft.statuses[kept])
-        return draft_text(self.served, inner)
+        return Edit(window.start, window.end, self.text[window.start : window.end], draft_text(self.served, inner))
 
     def _now(self, *, finished: bool) -> Edited:
-        windows = self.plan.windows
-        changes = sorted((windows[n].start, windows[n].end, text) for n, text in self._changes.items())
         self._count()
-        edits = edits_of(self.text, changes) if finished else ()
-        return Edited(replace_spans(self.text, changes), edits, finished)
+        text, edits = edited(self.text, list(self._outcomes.values()))
+        if finished:
+            return Edited(text, edits, finished)
+        drafts = [edit for number, edit in self._drafts.items() if number not in self._outcomes]
+        return Edited(apply_edits(self.text, sorted([*edits, *drafts], key=lambda e: (e.start, e.end))), (), finished)
 
     def _count(self) -> None:
         held = self._snapshots.values()

@@ -82,10 +82,10 @@ async def editor_of(service: Service, request: Request, served: Served, body: Ed
         plan = await asyncio.to_thread(
             served.model.plan_edit, body.input, body.instruction, locks=body.locks, strength=body.strength
         )
-        plan = replace(plan, decoding=decoding)
+        plan = plan.decoded_by(decoding)
     except ValueError as error:
         raise ApiError(str(error), param="locks" if "lock" in str(error) else None) from None
-    longest = max((len(window.tokens) for window in plan.windows), default=0)
+    longest = max((len(window.row) for window in plan.windows), default=0)
     served.check_room(len(plan.prompt) + len(plan.end), longest)
     usage = service.usage(request, sum(len(plan.prompt) + len(window.tokens) for window in plan.windows))
     own = body.decoding is not None

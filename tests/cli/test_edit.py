@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft.cli import terminal
-from redraft.editing import minimal_edits
 from redraft.files import TextFile, apply_edits, decode_text
+from redraft.instant.diffs import minimal_edits
 from redraft.library import Model
 from redraft.results import Edit, EditResult
 
@@ -46,7 +46,7 @@ def test_edit_tells_edits_over_the_original(answer, checkpoint, letter: Path) ->
     assert set(values) >= KEYS
     assert values["original"] == "She goed home.\nHe goed too.\n"
     for edit in values["edits"]:
-        assert set(edit) == {"start", "end", "before", "after"}
+        assert set(edit) == {"start", "end", "before", "after", "confidence"}
         assert values["original"][edit["start"] : edit["end"]] == edit["before"]
     assert apply_edits(values["original"], [Edit(**edit) for edit in values["edits"]]) == values["text"]
     assert values["text"].startswith("She goed")

@@ -1,0 +1,105 @@
+"""Locks: what of a text must come out bit for bit as it went in. Knows characters. Refuses to know tokens."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """What an edit must leave alone.
+
+    literals  strings, wherever they occur
+    patterns  regular expressions, wherever they match
+    lines     (first, last) line numbers from 1, the last included
+    spans     (start, end) characters
+    """
+
+    literals: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    lines: tuple[Span, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.literals or self.patterns or self.lines or self.spans)
+
+    def find(self, text: str) -> list[Span]:
+        """Every locked stretch of a text, merged and in order.
+
+        Raises ValueError, naming the lock, for one that is not in the text.
+        """
+        found = [span for lock in self.literals for span in _literal(text, lock)]
+        found += [span for pattern in self.patterns for span in _matches(text, pattern)]
+        found += [_lines(text, first, last) for first, last in self.lines]
+        found += [_checked(text, start, end) for start, end in self.spans]
+        return merged(found)
+
+
+def locks_of(locks: "Sequence[str] | Locks") -> Locks:
+    """Plain strings are literals."""
+    if isinstance(locks, Locks):
+        return locks
+    if isinstance(locks, str):
+        raise ValueError(f"{locks=} must be a list of strings, not one string")
+    return Locks(literals=tuple(locks))
+
+
+def merged(spans: Sequence[Span]) -> list[Span]:
+    """The same characters as few spans, in order; empty spans are dropped."""
+    found: list[Span] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def outside(spans: Sequence[Span], length: int) -> list[Span]:
+    """What of `length` characters lies in none of the spans."""
+    edges = [0, *(edge for span in merged(spans) for edge in span), length]
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+
+
+def checked_spans(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The spans, merged. Raises ValueError for one that is not of this text."""
+    return merged([_checked(text, start, end) for start, end in spans])
+
+
+def _literal(text: str, lock: str) -> list[Span]:
+    if not lock:
+        raise ValueError("a lock must not be empty")
+    found, place = [], text.find(lock)
+    while place >= 0:  # occurrences may overlap: "aa" is twice in "aaa"
+        found.append((place, place + len(lock)))
+        place = text.find(lock, place + 1)
+    if not found:
+        raise ValueError(f"lock {lock!r} does not occur in the text")
+    return found
+
+
+def _matches(text: str, pattern: str) -> list[Span]:
+    try:
+        found = [match.span() for match in re.finditer(pattern, text, re.MULTILINE) if match.group()]
+    except re.error as error:
+        raise ValueError(f"lock pattern {pattern!r} is no regular expression: {error}") from None
+    if not found:
+        raise ValueError(f"lock pattern {pattern!r} matches nothing in the text")
+    return found
+
+
+def _lines(text: str, first: int, last: int) -> Span:
+    """From the first line's first character to the last line's last, its line end left out."""
+    ends = [match.start() for match in re.finditer("\n", text)] + [len(text)]
+    count = len(ends) - (text.endswith("\n") and len(ends) > 1)
+    if not 1 <= first <= last <= count:
+        raise ValueError(f"lock of lines {first}-{last} is not in a text of {count} lines")
+    return (ends[first - 2] + 1 if first > 1 else 0, ends[last - 1])
+
+
+def _checked(text: str, start: int, end: int) -> Span:
+    if not 0 <= start <= end <= len(text):
+        raise ValueError(f"span {start}:{end} is not in a text of {len(text)} characters")
+    return (start, end)
