@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from redraft.cli import terminal
-    from redraft.page import page
     from redraft.files import replace_file
+    from redraft.page import page
     from redraft.results import summarise
     from redraft.trace import read_trace, to_json
 
