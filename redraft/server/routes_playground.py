@@ -6,7 +6,6 @@ a page of its own with a policy of its own, because a document that is handed ov
 one and run nothing.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from redraft import __version__
+from redraft.instant.presets import PRESETS, Preset, standing
 from redraft.page import page
 from redraft.sampling.decoding import Decoding, policy_spec, to_json
 from redraft.server.errors import ApiError
@@ -57,36 +57,13 @@ EXAMPLES = {
         "A video chat with two participants",
     ],
     "edit": [
-        "The childrens was playing in garden . It were a sunny day and they was happy .",
-        "We was waiting for the bus since two hours when it start to rain . She has went to the shop for buy some milks .",
+        "She go to school yesterday . He have a big red balls and they was very happy to seeing it .",
         "I likes to eat apple every days . My mother make the best cake in world .",
+        "The childrens was playing in garden . It were a sunny day and they was happy .",
     ],
     "infill": ["Tom was sad because ____. Then his mother gave him a ____ and he smiled."],
     "chat": ["Hello! I would like to book a table for two.", "Can you tell me a story about a bear?"],
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """An instruction with a name. A model may have been trained for it, may follow it, or may not."""
-
-    name: str
-    instruction: str
-
-
-PRESETS = (
-    Preset("fix", "fix"),
-    Preset("punctuate", "add punctuation and capital letters"),
-    Preset("simplify", "use simple words and short sentences"),
-    Preset("formal", "make it formal"),
-    Preset("persona", "write it as a pirate would say it"),
-    Preset("keywords", "make sentences of these keywords"),
-    Preset("shorten", "make it shorter"),
-    Preset("refactor", "refactor the code without changing what it does"),
-    Preset("add feature", "add error handling"),
-    Preset("convert language", "convert the code to JavaScript"),
-    Preset("translate", "translate to French"),
-)
 
 
 def playground_routes(service: Service) -> APIRouter:
@@ -145,16 +122,21 @@ def described(served: Served) -> dict[str, Any]:
         "chat": voice.chat is not None,
         "cannot": dict(voice.cannot),
         "corrects": voice.edit_id is not None,
-        "presets": [
-            {"name": each.name, "instruction": each.instruction, "trained": each.name in defaults.instructions}
-            for each in PRESETS
-        ],
+        "presets": [preset_json(served, each) for each in PRESETS.values()],
         "decodings": {
             "generate": advice(defaults.generate),
             "infill": advice(defaults.infill),
             "edit": advice(defaults.edit),
         },
     }  # fmt: skip
+
+
+def preset_json(served: Served, preset: Preset) -> dict[str, Any]:
+    """A preset as this model is to be told it, and what may be hoped for. `{...}` is for the reader to fill in."""
+    trained = served.model.defaults.instructions
+    expected = standing(preset, trained, served.voice.chat is not None)
+    instruction = preset.name if expected == "trained" else preset.instruction
+    return {"name": preset.title, "instruction": instruction, "standing": expected}
 
 
 def advice(decoding: Decoding) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,12 @@ def until(true: Callable[[], Any], otherwise: str, seconds: float = SECONDS) -> 
     while not true():
         assert time.monotonic() < end, otherwise
         time.sleep(0.02)
+
+
+def ask(base: str, path: str, **body: Any) -> dict[str, Any]:
+    """What the server answers to the same request without a browser."""
+    request = urllib.request.Request(base + path, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        found = json.load(answer)
+    assert isinstance(found, dict)
+    return found

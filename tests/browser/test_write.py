@@ -1,6 +1,5 @@
 """Write, seen in a browser: text resolves, can be watched again, is stopped, and is the same after a reload."""
 
-import json
 import urllib.request
 
 import pytest
@@ -9,7 +8,7 @@ pytest.importorskip("selenium", reason="the extra `dev` is not installed, so the
 
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.page import Page, until
+from tests.browser.page import Page, ask, until
 
 LANE = "[data-lane=diffusion]"
 STAGE = f"{LANE} .stage"
@@ -19,20 +18,12 @@ def text(page: Page, lane: str = LANE) -> str:
     return page.one(f"{lane} .stage").get_attribute("data-text") or ""
 
 
-def ask(base: str, path: str, **body: object) -> dict[str, object]:
-    request = urllib.request.Request(base + path, json.dumps(body).encode(), {"content-type": "application/json"})
-    with urllib.request.urlopen(request) as answer:
-        found = json.load(answer)
-    assert isinstance(found, dict)
-    return found
-
-
 def test_what_is_seen_is_what_the_server_says(page: Page, base: str) -> None:
     page.open("write?seed=3&max=40")
     page.press("Write")
     page.finished(LANE)
     body = {"model": "redraft-tiny", "prompt": "One day, a little girl named Lily", "max_tokens": 40, "seed": 3}
-    assert text(page) == ask(base, "/v1/completions", **body)["choices"][0]["text"]  # type: ignore[index]
+    assert text(page) == ask(base, "/v1/completions", **body)["choices"][0]["text"]
     seen = page.script(f"return document.querySelector('{STAGE}').textContent")
     assert seen == body["prompt"] + text(page)
 
@@ -122,7 +113,7 @@ def test_a_race_shows_both_modes_with_their_own_numbers(page: Page, base: str) -
     page.finished(".sheet[data-lane]")
     body = {"model": "redraft-tiny", "prompt": "One day, a little girl named Lily", "max_tokens": 24, "seed": 3}
     for lane, mode in (("[data-lane=diffusion]", "diffusion"), ("[data-lane=autoregressive]", "ar")):
-        expected = ask(base, "/v1/completions", mode=mode, **body)["choices"][0]["text"]  # type: ignore[index]
+        expected = ask(base, "/v1/completions", mode=mode, **body)["choices"][0]["text"]
         assert text(page, lane) == expected
     page.shot("race")
 

@@ -10,6 +10,8 @@ import { get, set } from "./settings.js";
 import { Work } from "./work.js";
 
 const NOISE = /(\u2591+)/;
+const STANDINGS = { trained: "trained for this", instructed: "follows instructions; not measured", unknown: "not trained for this" };
+const OPEN = /\{\w+\}/; // what a preset leaves to be filled in
 const TYPING = 150; // milliseconds of quiet after which a text is edited as it is typed
 
 export function edit({ model, config }) {
@@ -48,6 +50,8 @@ export function edit({ model, config }) {
   const work = new Work("Edit", async (signal) => {
     const original = text.value;
     const began = performance.now();
+    const open = OPEN.exec(instruction.value);
+    if (open) throw new Error(`fill in ${open[0]} first`);
     const body = { ...asked(model, "edit"), input: original, instruction: instruction.value || "fix", locks: locks.held(original),
       strength: Number(strength.value), drafts: true };
     if (!typing.checked) say("Editing");
@@ -153,10 +157,10 @@ class Locks {
 class Presets {
   constructor(model, instruction) {
     this.instruction = instruction;
-    this.buttons = model.presets.map((preset) => h("button", { type: "button", class: `chip${preset.trained ? "" : " untrained"}`,
-      "data-instruction": preset.instruction, title: preset.trained ? "trained for" : "not trained for",
+    this.buttons = model.presets.map((preset) => h("button", { type: "button", class: `chip${preset.standing === "trained" ? "" : " untrained"}`,
+      "data-instruction": preset.instruction, title: STANDINGS[preset.standing],
       onclick: () => this.take(preset.instruction) }, preset.name));
-    const trained = model.presets.filter((preset) => preset.trained).map((preset) => preset.name);
+    const trained = model.presets.filter((preset) => preset.standing === "trained").map((preset) => preset.name.toLowerCase());
     const honest = trained.length ? `This model was trained for: ${trained.join(", ")}. The dashed ones may do nothing useful.`
       : model.corrects ? "" : "This model takes no instructions: it rewrites the share of the text that you choose.";
     this.element = h("div", {}, h("div", { class: "examples", role: "group", "aria-label": "Presets" }, this.buttons),
@@ -167,6 +171,10 @@ class Presets {
   take(instruction) {
     this.instruction.value = instruction;
     this.instruction.dispatchEvent(new Event("input"));
+    const open = OPEN.exec(instruction);
+    if (!open) return;
+    this.instruction.focus();
+    this.instruction.setSelectionRange(open.index, open.index + open[0].length);
   }
 
   paint() {

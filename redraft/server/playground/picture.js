@@ -1,6 +1,6 @@
 // Picture: a run as an animated PNG, drawn here. Knows a canvas, the chunks of PNG, and how tokens look.
 //
-// Every view is drawn and encoded by the browser; its image data then becomes a frame of one file.
+// Frames are encoded here too: a browser encodes a canvas when it has nothing else to do, which may take its time.
 
 import { textOf } from "./run.js";
 
@@ -12,15 +12,14 @@ export async function picture(run) {
   const every = Math.ceil(run.views.length / LONGEST);
   const views = run.views.filter((_, n) => n % every === 0 || n === run.views.length - 1);
   const canvas = new OffscreenCanvas(WIDE, 1);
-  const pen = canvas.getContext("2d");
+  const pen = canvas.getContext("2d", { willReadFrequently: true }); // every frame is read back
   const colours = palette();
   canvas.height = Math.max(...[views[views.length - 1], views[Math.max(views.length - 2, 0)]].map((view) => draw(pen, run, view, colours, true)));
   const frames = [];
   for (const [n, view] of views.entries()) {
     draw(pen, run, view, colours, false);
-    const blob = await canvas.convertToBlob({ type: "image/png" });
     const gap = n + 1 < views.length ? (views[n + 1].seconds - view.seconds) * SLOWER * 1000 : 3000;
-    frames.push({ chunks: chunksOf(new Uint8Array(await blob.arrayBuffer())), milliseconds: Math.min(Math.max(gap, 20), 3000) });
+    frames.push({ data: await packed(pen.getImageData(0, 0, canvas.width, canvas.height)), milliseconds: Math.min(Math.max(gap, 20), 3000) });
   }
   return new Blob([animated(frames, canvas.width, canvas.height)], { type: "image/png" });
 }
@@ -74,28 +73,28 @@ function pieces(run, view) {
 
 // ---------------------------------------------------------------- PNG
 
-function chunksOf(bytes) {
-  const view = new DataView(bytes.buffer);
-  const chunks = [];
-  for (let at = 8; at < bytes.length;) {
-    const length = view.getUint32(at);
-    chunks.push({ name: String.fromCharCode(...bytes.subarray(at + 4, at + 8)), data: bytes.subarray(at + 8, at + 8 + length) });
-    at += length + 12;
+// Rows of red, green and blue, each behind the name of its filter (none), as zlib packs them.
+async function packed({ data, width, height }) {
+  const rows = new Uint8Array(height * (1 + width * 3));
+  for (let y = 0, to = 0, from = 0; y < height; y++) {
+    rows[to++] = 0;
+    for (let x = 0; x < width; x++, from += 4) for (let n = 0; n < 3; n++) rows[to++] = data[from + n];
   }
-  return chunks;
+  const stream = new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 function animated(frames, width, height) {
   let count = 0;
-  const parts = [new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]), chunk("IHDR", frames[0].chunks[0].data), chunk("acTL", words(frames.length, 0))];
-  frames.forEach(({ chunks, milliseconds }, n) => {
+  const colours = new Uint8Array([8, 2, 0, 0, 0]); // eight bits each of red, green and blue
+  const parts = [new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]), chunk("IHDR", join([words(width, height), colours])),
+    chunk("acTL", words(frames.length, 0))];
+  frames.forEach(({ data, milliseconds }, n) => {
     const delay = new Uint8Array([0, 0, 0, 0, 0, 0]);
     new DataView(delay.buffer).setUint16(0, Math.round(milliseconds));
     new DataView(delay.buffer).setUint16(2, 1000);
     parts.push(chunk("fcTL", join([words(count++, width, height, 0, 0), delay])));
-    for (const { name, data } of chunks) {
-      if (name === "IDAT") parts.push(n === 0 ? chunk("IDAT", data) : chunk("fdAT", join([words(count++), data])));
-    }
+    parts.push(n === 0 ? chunk("IDAT", data) : chunk("fdAT", join([words(count++), data])));
   });
   return join([...parts, chunk("IEND", new Uint8Array())]);
 }

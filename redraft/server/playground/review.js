@@ -71,7 +71,7 @@ export class Review {
       "aria-label": `${choice === "accepted" ? "Accept" : "Reject"}: ${spoken(edit)}`,
       onclick: () => this.choose(n, edit.choice === choice ? "pending" : choice) },
     choice === "accepted" ? "Accept" : "Reject");
-    return h("li", { tabindex: "-1", onkeydown: (event) => this.key(event, n),
+    return h("li", { onkeydown: (event) => this.key(event, n),
       onfocusin: () => this.marks[n].classList.add("looked"), onfocusout: () => this.marks[n].classList.remove("looked") },
     h("span", { class: "what" }, edit.before && h("del", { class: blank(edit.before) }, seen(edit.before)), " ",
       edit.after && h("ins", { class: blank(edit.after) }, seen(edit.after))),

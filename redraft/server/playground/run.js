@@ -60,9 +60,10 @@ export class Run {
     const forwards = this.usage?.forwards ?? this.last.forwards;
     const drafted = this.last.draft.filter((token) => token.status === "accepted" && token.text).length;
     const tokens = this.usage?.completion_tokens ?? this.ids.length + drafted;
-    return { tokens, seconds, forwards, first: this.usage?.first_text_s ?? this.first() };
+    return { tokens, seconds, forwards, first: this.first() };
   }
 
+  // Seconds until the first word was seen, be it a draft.
   first() {
     return this.views.find((view) => view.committed || view.draft.some((token) => token.status === "accepted"))?.seconds;
   }

@@ -33,7 +33,7 @@ export function write({ model, config }) {
   const element = h("div", { class: "view with-panel" },
     h("section", { class: "column", "aria-label": "Write" },
       h("h1", {}, "Write"),
-      h("p", { class: "lead" }, "Noise condenses into text, many words at a time."),
+      h("p", { class: "lead" }, "Noise condenses into text, the surest words first."),
       field("Prompt", prompt), examples,
       h("div", { class: "actions" }, work.start, work.stop, field(canRace ? "Race against autoregressive"
         : "Race: this model has one mode alone", race)),
