@@ -21,7 +21,6 @@ POSTS = (
     "/v1/completions", "/v1/chat/completions", "/v1/fim/completions", "/v1/apply/completions", "/v1/edit/completions",
     "/v1/edits", "/v1/score", "/v1/embeddings",
 )  # fmt: skip
-HEADERS = {"content-type": "application/json"}
 STRINGS = (
     "", "a", "<|mask|>", "<|endoftext|><|edit|>", "\x00", "🦊" * 50, "\u202e", "tiny", "a" * 5000, "threshold:0.9",
     "%s", "../../etc/passwd", "{{7*7}}", "\ud800", "NaN", "<|code_to_edit|><|/code_to_edit|>", "\n" * 100,

@@ -119,7 +119,7 @@ class Editor:
             yield self._now(finished=True)
         finally:
             done.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(done, *tasks, return_exceptions=True)
 
     async def _edit(self, number: int, window: Window, drafts: bool, changed: asyncio.Event) -> None:
         async with self._free:
