@@ -21,7 +21,7 @@ check: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/test_imports.py tests/test_docs.py
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run

@@ -1,9 +1,9 @@
 """A real browser before a real server: headless Chromium, the shipped model, and a stranger who must hear nothing."""
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,16 @@ from selenium.webdriver.chrome.service import Service
 from redraft.library import load
 from redraft.server.app import create_app
 from redraft.server.served import serve
-from tests.browser.page import Page, until
+from tests.browser.page import BROWSER, DRIVER, Page, until
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SKIP = "there is no Chromium with its driver here; `apt-get install chromium chromium-driver` gets them"
+KEY = "a-key-of-some-length"
 OWN = ("http://127.0.0.1:", "data:", "blob:", "about:")
 
 
-@pytest.fixture(scope="session")
-def base() -> Iterator[str]:
+@contextmanager
+def serving(**options: Any) -> Iterator[str]:
     """The address of a server with the shipped model."""
-    app = create_app([serve(load(), "redraft-tiny")], drain=1.0)
+    app = create_app([serve(load(), "redraft-tiny")], drain=1.0, **options)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -38,6 +37,19 @@ def base() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def locked() -> Iterator[str]:
+    """A server that lets in those who have its key."""
+    with serving(keys=[KEY]) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +82,8 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def browser(downloads: Path) -> Iterator[webdriver.Chrome]:
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    steers = shutil.which("chromedriver")
-    if found is None or steers is None:
-        pytest.skip(SKIP)
     options = webdriver.ChromeOptions()
-    options.binary_location = found
+    options.binary_location = str(BROWSER)
     arguments = ["--headless=new", "--disable-dev-shm-usage", "--window-size=1280,1000", "--hide-scrollbars"]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")  # Chromium's own sandbox cannot be set up by root
@@ -83,7 +91,7 @@ def browser(downloads: Path) -> Iterator[webdriver.Chrome]:
         options.add_argument(argument)
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(steers))
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     yield driver
     driver.quit()
 

@@ -1,18 +1,32 @@
 """Page: the playground as somebody uses it, by the names of things. Knows selenium; refuses to know any one view."""
 
 import json
+import shutil
 import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 SECONDS = 30.0
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
+DRIVER = shutil.which("chromedriver")
+
+
+def needs_browser() -> None:
+    """Skip a file of tests where there is nothing to run them in."""
+    if BROWSER is None or DRIVER is None:
+        pytest.skip(
+            "there is no Chromium with its driver here; `apt-get install chromium chromium-driver` gets them",
+            allow_module_level=True,
+        )
 
 
 class Page:

@@ -14,7 +14,9 @@ pytest.importorskip("selenium", reason="the extra `dev` is not installed, so the
 
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.page import Page, until
+from tests.browser.page import Page, needs_browser, until
+
+needs_browser()
 
 VIEWS = ("write", "app", "edit", "infill", "chat", "traces")
 # What a view looks like with something in it.
@@ -169,6 +171,18 @@ def test_those_who_want_no_motion_get_none(page: Page) -> None:
         page.press("Stop")
     finally:
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_server_with_keys_asks_for_one_and_keeps_it_out_of_the_address(page: Page, locked: str) -> None:
+    page.errors_expected = True  # the browser notes the status 401
+    page.base = locked
+    page.open("write?seed=3&max=4")
+    page.type("input[type=password]", "a-key-of-some-length" + Keys.ENTER)
+    until(lambda: page.all("textarea"), "the door stayed shut")
+    page.press("Write")
+    page.finished("[data-lane=diffusion]")
+    assert "a-key" not in page.driver.current_url
+    assert all(address.startswith(locked) for address in page.addresses() if address.startswith("http"))
 
 
 @pytest.mark.skipif("AXE_CORE" not in os.environ, reason="AXE_CORE names no axe.min.js; `npm pack axe-core` brings one")

@@ -6,7 +6,9 @@ import pytest
 
 pytest.importorskip("selenium", reason="the extra `dev` is not installed, so there is no selenium to steer a browser")
 
-from tests.browser.page import Page, until
+from tests.browser.page import Page, needs_browser, until
+
+needs_browser()
 
 # What a hostile document tries; every line names what it got. The frame is read through the driver alone.
 HOSTILE = """<!doctype html><title>hostile</title><body><script>

@@ -13,7 +13,9 @@ pytest.importorskip("selenium", reason="the extra `dev` is not installed, so the
 from selenium.webdriver.common.keys import Keys
 
 from redraft.server.routes_playground import EXAMPLES
-from tests.browser.page import Page, ask, until
+from tests.browser.page import Page, ask, needs_browser, until
+
+needs_browser()
 
 Answer = dict[str, Any]
 TEXT = EXAMPLES["edit"][0]

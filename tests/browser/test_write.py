@@ -8,7 +8,9 @@ pytest.importorskip("selenium", reason="the extra `dev` is not installed, so the
 
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.page import Page, ask, until
+from tests.browser.page import Page, ask, needs_browser, until
+
+needs_browser()
 
 LANE = "[data-lane=diffusion]"
 STAGE = f"{LANE} .stage"
