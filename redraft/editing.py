@@ -23,6 +23,7 @@ from redraft.sampling.decoding import Decoding
 if TYPE_CHECKING:
     from redraft.library import Model
 
+WINDOW = 96  # tokens edited together; measured: fewer cost precision, more bring nothing
 OVERLAP = 32  # tokens on both sides that a window is shown, where the model was not trained on windows as they are
 REWRITE_BLOCK = 32  # tokens rewritten at once by models that have no blocks of their own
 
@@ -78,7 +79,7 @@ def plan_edit(
     decoding: Decoding | None = None,
     accept: Acceptance | bool = True,
     doubt: Doubt | None = None,
-    window: int = 96,
+    window: int = WINDOW,
     overlap: int | None = None,
 ) -> Plan:
     """What an edit in place is going to do. Raises ValueError for what this kind of model cannot."""
@@ -91,7 +92,8 @@ def plan_edit(
     if spans is not None:
         locked += outside(checked_spans(text, spans), len(text))
     overlap = (0 if trained else OVERLAP) if overlap is None else overlap
-    parts = windows(text, locked, model.tokenizer.encode, window, overlap)
+    parts = windows(text, locked, model.tokenizer.encode, window, overlap, max(window, WINDOW))
+    model.check_room(len(edit_prompt(model, instruction)) + len(voice.end), window + 2 * overlap)
     editor = Editor(
         denoiser=model.denoiser(decoding), decode=model.tokenizer.decode, decoding=decoding,
         prompt=tuple(edit_prompt(model, instruction)), end=voice.end, strength=strength, doubt=doubt or Doubt(),

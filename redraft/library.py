@@ -45,6 +45,7 @@ from redraft.voice import Voice, family_voice, own_voice
 __all__ = ["Defaults", "Model", "find", "load"]
 
 MODES = ("diffusion", "ar", "verify")
+TYPED = 24  # tokens edited together while somebody types
 NEAR = 48  # tokens in front of a gap that stand on its canvas; those before them are context
 SHIPPED = Path(__file__).parent / "weights" / "tiny"
 Messages = Sequence[Mapping[str, Any]]
@@ -471,7 +472,11 @@ class Model:
         )  # fmt: skip
 
     def session(self, instruction: str = "fix", **options: Any) -> EditSession:
-        """A text edited while it is typed: `update` takes every new state of it. Options as for `stream_edit`."""
+        """A text edited while it is typed: `update` takes every new state of it. Options as for `stream_edit`.
+
+        Windows are of a sentence or two, so that a keystroke costs little; a whole text at once is corrected better.
+        """
+        options.setdefault("window", TYPED)
         return EditSession(lambda text: self.plan_edit(text, instruction, **options))
 
     @torch.inference_mode()

@@ -20,8 +20,10 @@ from redraft.instant.diffs import Edit, apply_edits, minimal_edits
 from redraft.instant.editor import Editor
 from redraft.instant.settling import Cancelled
 from redraft.instant.windows import Window
+from redraft.instant.words import WORD
 
 REMEMBERED = 4096  # windows
+ENDS = ".!?\u2026\"'\u201d\u2019)"
 
 
 class Planned(Protocol):
@@ -85,6 +87,7 @@ class EditSession:
             self._remember(_key(plan.windows[n]), found[n])
         self._last = [(text[w.start : w.end], found[n]) for n, w in enumerate(plan.windows)]
         edits = tuple(_moved(edit, w.start) for n, w in enumerate(plan.windows) for edit in found[n])
+        edits = tuple(edit for edit in edits if edit.end <= _typing(text))
         return Update(apply_edits(text, edits), text, edits, len(new), nfe)
 
     def _edit(self, editor: Editor, text: str, window: Window, turn: int) -> tuple[tuple[Edit, ...], int]:
@@ -165,6 +168,14 @@ class LiveSession:
 def _key(window: Window) -> Key:
     own = tuple((piece.tokens, piece.free) for piece in window.pieces)
     return (*own, (window.before, False), (window.after, False))
+
+
+def _typing(text: str) -> int:
+    """Where the word that is being typed begins, which is nobody's to correct yet; the end where none is."""
+    if not text or text[-1].isspace() or text[-1] in ENDS:
+        return len(text)
+    word = WORD.search(text, text.rfind(" ") + 1)
+    return len(text) if word is None else word.start()
 
 
 def _moved(edit: Edit, by: int) -> Edit:

@@ -110,5 +110,4 @@ def _remember(rows: list[Settling], working: list[int], shown: Canvas, logits_BL
 
 def believed(logits_BLV: Tensor, tokens_BL: Tensor) -> Tensor:
     """Log probability [B, L] of the tokens."""
-    chosen_BL = logits_BLV.gather(-1, tokens_BL[..., None])[..., 0].float()
-    return chosen_BL - logits_BLV.float().logsumexp(-1)
+    return logits_BLV.float().log_softmax(-1).gather(-1, tokens_BL[..., None])[..., 0]

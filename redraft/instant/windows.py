@@ -60,15 +60,18 @@ class Window:
         return [*[False] * len(self.before), *own, *[False] * len(self.after)]
 
 
-def windows(text: str, locked: Sequence[Span], tokenise: Tokenise, max_tokens: int, overlap: int = 0) -> list[Window]:
-    """The parts of a text worth editing, in order, none longer than `max_tokens` unless it cannot be cut.
+def windows(
+    text: str, locked: Sequence[Span], tokenise: Tokenise, max_tokens: int, overlap: int = 0, longest: int | None = None
+) -> list[Window]:
+    """The parts of a text worth editing, in order, of as many whole sentences as fit `max_tokens`.
 
-    With `overlap` a window is shown so many tokens at most of the text on both sides of it, within its paragraph.
+    A sentence is cut only where it is longer than that, or than `longest` where given: half a sentence looks wrong to
+    a model. With `overlap` a window is shown so many tokens at most of the text on both sides of it, in its paragraph.
     """
     if max_tokens < 1 or overlap < 0:
         raise ValueError(f"a window of {max_tokens} tokens and {overlap} of overlap is none")
     locked = merged(locked)
-    cut = [window for start, end in _stretches(text, tokenise, max_tokens)
+    cut = [window for start, end in _stretches(text, tokenise, max_tokens, longest or max_tokens)
            for window in _windows(_pieces(text, start, end, locked, tokenise))]  # fmt: skip
     return [_shown(text, window, tokenise, overlap) for window in cut] if overlap else cut
 
@@ -141,7 +144,7 @@ def _shown(text: str, window: Window, tokenise: Tokenise, overlap: int) -> Windo
     return Window(window.pieces, tuple(tokenise(before)[-overlap:]), tuple(tokenise(after)[:overlap]))
 
 
-def _stretches(text: str, tokenise: Tokenise, max_tokens: int) -> list[Span]:
+def _stretches(text: str, tokenise: Tokenise, max_tokens: int, longest: int) -> list[Span]:
     """Runs of whole sentences within one line, stripped, as long as fits."""
     stretches: list[Span] = []
     for line in re.finditer(r"[^\n]+", text):
@@ -157,7 +160,7 @@ def _stretches(text: str, tokenise: Tokenise, max_tokens: int) -> list[Span]:
             run, size = (start, end), count
         if run:
             stretches.append(run)
-    return [piece for stretch in stretches for piece in _split_long(text, stretch, tokenise, max_tokens)]
+    return [piece for stretch in stretches for piece in _split_long(text, stretch, tokenise, longest)]
 
 
 def _sentences(text: str, start: int, end: int) -> list[Span]:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from redraft.cli import terminal
 from redraft.files import TextFile, apply_edits, decode_text
 from redraft.instant.diffs import minimal_edits
 from redraft.library import Model
-from redraft.results import Edit, EditResult
+from redraft.results import Edit, EditResult, EditView
 
 KEYS = {"text", "original", "edits", "forwards", "nfe", "tokens", "seed", "mode", "model", "wall_s", "file", "written"}
 
@@ -22,15 +23,16 @@ def corrects(monkeypatch) -> list[str]:
     """A model that writes "went" for "goed"; what it was shown is kept."""
     shown: list[str] = []
 
-    def edit(self: Model, text: str, instruction: str = "fix", *, seed: int = 0, **_: object) -> EditResult:
+    def edit(self: Model, text: str, instruction: str = "fix", *, seed: int = 0, **_: object) -> Iterator[EditView]:
         shown.append(text)
         after = text.replace("goed", "went")
-        return EditResult(
+        result = EditResult(
             text=after, tokens=(1, 2), nfe=2, first_text_s=0.1, wall_s=0.2, seed=seed, mode="edit", model="m",
             original=text, edits=minimal_edits(text, after), forwards=1,
         )  # fmt: skip
+        yield EditView(text=after, finished=1, total=1, nfe=2, seconds=0.2, result=result)
 
-    monkeypatch.setattr(Model, "edit", edit)
+    monkeypatch.setattr(Model, "stream_edit", edit)
     return shown
 
 
@@ -154,6 +156,12 @@ def test_a_file_that_is_not_text_is_refused(run, checkpoint, tmp_path: Path, dat
         (["--strength", "nan"], "strength"),
         (["--policy", "corect:0.5"], "Did you mean 'correct'?"),
         (["--strength", "0.5", "--policy", "correct:0.5"], "--policy does not apply"),
+        (["--strength", "much"], "must be a number in [0, 1], or"),
+        (["--lock-pattern", "q+"], "pattern 'q+' matches nothing"),
+        (["--lock-lines", "7"], "lines 7-7 is not in a text of 2 lines"),
+        (["--lines", "x"], "'x' is no range of lines"),
+        (["--rewrite", "--strength", "0.5"], "does not apply to --rewrite"),
+        (["--rewrite"], "was trained to edit in place"),
         (["--json", "--diff"], "both want standard output"),
     ],
 )
@@ -162,6 +170,28 @@ def test_an_edit_that_cannot_be_is_refused(run, checkpoint, letter: Path, option
     assert (code, out) == (2, "")
     assert said in err
     assert letter.read_bytes() == b"She goed home.\nHe goed too.\n"
+
+
+def test_a_huge_file_is_refused_before_it_is_read(run, checkpoint, tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(50_000_000)
+    monkeypatch.setattr(Path, "read_bytes", None)  # calling it would fail
+    code, out, err = run("edit", path, "--write", "--model", checkpoint)
+    assert (code, out) == (2, "")
+    assert "50,000,000 bytes; 10,000,000 are the most" in err
+
+
+def test_lines_alone_are_changed_and_locked_ones_are_not(answer, checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "three.txt"
+    path.write_text("The fox jumps.\nShe went to school.\nHe has a red ball.\n")
+    before = path.read_text().splitlines()
+    loose = ("--model", checkpoint, "--strength", "1", "--seed", "3")
+    for options, kept in [(("--lines", "2"), {0, 2}), (("--lock-lines", "1-2", "--lock-pattern", "r.d"), {0, 1})]:
+        after = answer("edit", path, *options, *loose)["text"].splitlines()
+        assert {n for n in range(3) if after[n] == before[n]} >= kept
+        assert after != before
+    assert "red" in after[2]
 
 
 def test_a_folder_and_standard_input_cannot_be_written(run, checkpoint, tmp_path: Path) -> None:
