@@ -1,7 +1,7 @@
 // App: a wish becomes an HTML document, shown while it settles in a frame that may run scripts and nothing more.
 
 import { asked, controls } from "./controls.js";
-import { calm, field, grows, h, say } from "./dom.js";
+import { calm, chips, field, grows, h, put, quiet, say } from "./dom.js";
 import { Facts } from "./facts.js";
 import { follow, Run, textOf } from "./run.js";
 import { get, set } from "./settings.js";
@@ -45,9 +45,24 @@ const SAMPLE = `<!doctype html>
 `;
 
 export function app({ model, config }) {
-  const wish = grows(h("textarea", { class: "prose", rows: "1", placeholder: "What should the page do?", oninput: () => set("app.wish", wish.value) }));
+  const wish = grows(
+    h("textarea", {
+      class: "prose",
+      rows: "1",
+      placeholder: "What should the page do?",
+      oninput: () => set("app.wish", wish.value),
+    }),
+  );
   wish.value = get("app.wish", config.examples.app[0]);
-  const code = h("textarea", { class: "code", rows: "18", spellcheck: "false", oninput: () => { set("app.code", code.value); look(); } });
+  const code = h("textarea", {
+    class: "code",
+    rows: "18",
+    spellcheck: "false",
+    oninput: () => {
+      set("app.code", code.value);
+      look();
+    },
+  });
   code.value = get("app.code");
   const preview = new Preview();
   const facts = new Facts();
@@ -55,11 +70,22 @@ export function app({ model, config }) {
   const look = calm(OFTEN, () => preview.show(code.value));
 
   const work = new Work("Make it", async (signal) => {
-    const body = { ...asked(model, "generate"), max_tokens: Number(get("max", model.trained_here ? "200" : "2048")), logprobs: 0 };
+    const body = {
+      ...asked(model, "generate"),
+      max_tokens: Number(get("max", model.trained_here ? "200" : "2048")),
+      logprobs: 0,
+    };
     const talks = model.chat && !model.trained_here;
-    const told = talks ? { messages: [{ role: "user", content: WISH + wish.value }], logprobs: true }
+    const told = talks
+      ? { messages: [{ role: "user", content: WISH + wish.value }], logprobs: true }
       : { prompt: `${wish.value}\n${HEAD}` };
-    const run = new Run({ model: model.id, prompt: wish.value, seed: body.seed, mode: "diffusion", decoding: model.decodings.generate.json });
+    const run = new Run({
+      model: model.id,
+      prompt: wish.value,
+      seed: body.seed,
+      mode: "diffusion",
+      decoding: model.decodings.generate.json,
+    });
     let looked = 0;
     source.textContent = "Written by the model.";
     say("Writing a page");
@@ -85,19 +111,30 @@ export function app({ model, config }) {
   }
 
   const honest = model.trained_here
-    ? "The loaded model has never seen a web page: it will write words, not an app. Load a code model (redraft models lists them) for that; the sample shows what the preview does."
+    ? "The loaded model has never seen a web page: it will write words, not an app. Load a code model for that " +
+      "(redraft models lists them); the sample shows what the preview does."
     : "What comes of it is up to the checkpoint: models trained on code can do this, others cannot.";
-  const examples = h("div", { class: "examples", role: "group", "aria-label": "Examples" }, config.examples.app.map((text) =>
-    h("button", { type: "button", class: "chip", onclick: () => { wish.value = text; wish.dispatchEvent(new Event("input")); } }, text)));
-  const element = h("div", { class: "view" },
-    h("section", { "aria-label": "App" },
-      h("h1", {}, "App"), h("p", { class: "lead" }, "A wish, a document, a page that takes shape while it is written."),
+  const examples = chips(
+    "Examples",
+    config.examples.app.map((text) => [text, () => put(wish, text)]),
+  );
+  const element = h(
+    "div",
+    { class: "view" },
+    h(
+      "section",
+      { "aria-label": "App" },
+      h("h1", {}, "App"),
+      h("p", { class: "lead" }, "A wish, a document, a page that takes shape while it is written."),
       h("p", { class: "note warn honest" }, honest),
       h("div", { class: "column" }, field("Wish", wish), examples),
-      h("div", { class: "actions" }, work.start, work.stop, h("button", { type: "button", class: "quiet", onclick: sample }, "Show a sample page")),
+      h("div", { class: "actions" }, work.start, work.stop, quiet("Show a sample page", sample)),
       work.trouble,
-      h("div", { class: "lanes halves" }, field("Code", code, source), preview.element), facts.element),
-    controls(model, "generate"));
+      h("div", { class: "lanes halves" }, field("Code", code, source), preview.element),
+      facts.element,
+    ),
+    controls(model, "generate"),
+  );
   if (code.value) preview.show(code.value);
   return { element, work };
 }
@@ -119,15 +156,25 @@ function document_(text) {
 class Preview {
   constructor() {
     this.box = h("div", { class: "preview" });
-    this.element = h("div", { class: "field" }, h("span", { class: "label", id: "preview-label" }, "Preview"), this.box);
+    this.element = h(
+      "div",
+      { class: "field" },
+      h("span", { class: "label", id: "preview-label" }, "Preview"),
+      this.box,
+    );
     addEventListener("message", (event) => this.ready(event));
   }
 
   show(html) {
     this.html = html;
     this.next?.remove();
-    this.next = h("iframe", { sandbox: "allow-scripts", src: "playground/frame.html", title: "Preview of the page",
-      referrerpolicy: "no-referrer", class: "coming" });
+    this.next = h("iframe", {
+      sandbox: "allow-scripts",
+      src: "playground/frame.html",
+      title: "Preview of the page",
+      referrerpolicy: "no-referrer",
+      class: "coming",
+    });
     this.box.append(this.next);
   }
 

@@ -36,8 +36,10 @@ function common(old, now) {
   const lengths = new Uint16Array((old.length + 1) * wide);
   for (let i = old.length - 1; i >= 0; i--) {
     for (let j = now.length - 1; j >= 0; j--) {
-      lengths[i * wide + j] = old[i] === now[j] ? lengths[(i + 1) * wide + j + 1] + 1
-        : Math.max(lengths[(i + 1) * wide + j], lengths[i * wide + j + 1]);
+      lengths[i * wide + j] =
+        old[i] === now[j]
+          ? lengths[(i + 1) * wide + j + 1] + 1
+          : Math.max(lengths[(i + 1) * wide + j], lengths[i * wide + j + 1]);
     }
   }
   for (let i = 0, j = 0; i < old.length && j < now.length;) {

@@ -10,7 +10,7 @@ export function h(tag, properties = {}, ...children) {
     else if (name in element && typeof value !== "string") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
+  element.append(...children.flat(Infinity).filter((child) => child || child === 0));
   return element;
 }
 
@@ -27,6 +27,22 @@ export function field(label, control, hint) {
   const before = control.type !== "checkbox";
   const name = h("label", { for: control.id }, label);
   return h("div", { class: before ? "field" : "field check" }, before ? [name, control] : [control, name], told);
+}
+
+export function quiet(title, onclick, more = {}) {
+  return h("button", { type: "button", class: "quiet", onclick, ...more }, title);
+}
+
+// What can be tried at a click: [[words, what a click does], ...].
+export function chips(label, offers) {
+  const made = offers.map(([words, onclick]) => h("button", { type: "button", class: "chip", onclick }, words));
+  return h("div", { class: "examples", role: "group", "aria-label": label }, made);
+}
+
+// Puts a text into a field as if it had been typed.
+export function put(control, text) {
+  control.value = text;
+  control.dispatchEvent(new Event("input"));
 }
 
 // What a screen reader says of something that is seen to happen.

@@ -3,57 +3,112 @@
 import { events } from "./api.js";
 import { asked, controls } from "./controls.js";
 import { changes } from "./diff.js";
-import { calm, field, grows, h, say } from "./dom.js";
+import { calm, chips, field, grows, h, put, quiet, say } from "./dom.js";
 import { Facts, milliseconds } from "./facts.js";
 import { Review } from "./review.js";
 import { get, set } from "./settings.js";
 import { Work } from "./work.js";
 
 const NOISE = /(\u2591+)/;
-const STANDINGS = { trained: "trained for this", instructed: "follows instructions; not measured", unknown: "not trained for this" };
+const STANDINGS = {
+  trained: "trained for this",
+  instructed: "follows instructions; not measured",
+  unknown: "not trained for this",
+};
 const OPEN = /\{\w+\}/; // what a preset leaves to be filled in
 const TYPING = 150; // milliseconds of quiet after which a text is edited as it is typed
 
 export function edit({ model, config }) {
   if (model.cannot.edit) return { element: h("p", { class: "note warn view" }, model.cannot.edit) };
-  const text = grows(h("textarea", { class: "prose", rows: "2", spellcheck: "false",
-    oninput: () => { set("edit.text", text.value); typed(); } }));
+  const text = grows(
+    h("textarea", {
+      class: "prose",
+      rows: "2",
+      spellcheck: "false",
+      oninput: () => {
+        set("edit.text", text.value);
+        typed();
+      },
+    }),
+  );
   text.value = get("edit.text", config.examples.edit[0]);
-  const instruction = h("input", { type: "text", maxlength: "1000", autocomplete: "off",
-    oninput: () => { set("edit.instruction", instruction.value); presets.paint(); } });
+  const instruction = h("input", {
+    type: "text",
+    maxlength: "1000",
+    autocomplete: "off",
+    oninput: () => {
+      set("edit.instruction", instruction.value);
+      presets.paint();
+    },
+  });
   instruction.value = get("edit.instruction", "fix");
-  const strength = h("input", { type: "range", min: "0", max: "1", step: "0.05", value: get("edit.strength", model.corrects ? "0" : "0.4"),
-    oninput: () => { set("edit.strength", strength.value); share(); } });
+  const strength = h("input", {
+    type: "range",
+    min: "0",
+    max: "1",
+    step: "0.05",
+    value: get("edit.strength", model.corrects ? "0" : "0.4"),
+    oninput: () => {
+      set("edit.strength", strength.value);
+      share();
+    },
+  });
   const shareSaid = h("small", { class: "hint" });
-  const typing = h("input", { type: "checkbox", checked: get("edit.typing") === "1",
-    onchange: () => { set("edit.typing", typing.checked && "1"); typed(); } });
+  const typing = h("input", {
+    type: "checkbox",
+    checked: get("edit.typing") === "1",
+    onchange: () => {
+      set("edit.typing", typing.checked && "1");
+      typed();
+    },
+  });
   const locks = new Locks(text);
   const presets = new Presets(model, instruction);
   const facts = new Facts();
   const notes = h("p", { class: "note warn", hidden: true });
   const count = h("span", { class: "count" });
-  const review = new Review(() => { count.textContent = counted(review.edits); });
-  const sheet = h("section", { class: "sheet", "aria-label": "Edited text", "data-state": "empty" },
-    h("h2", {}, "As the model would have it"), review.sheet,
-    h("p", { class: "note untouched", hidden: true }, "Nothing to change."), facts.element);
-  const buttons = h("div", { class: "actions" },
-    h("button", { type: "button", class: "quiet", onclick: () => review.all("accepted") }, "Accept all"),
-    h("button", { type: "button", class: "quiet", onclick: () => review.all("rejected") }, "Reject all"),
-    h("button", { type: "button", class: "quiet", onclick: take }, "Use this text"),
+  const review = new Review(() => {
+    count.textContent = counted(review.edits);
+  });
+  const sheet = h(
+    "section",
+    { class: "sheet", "aria-label": "Edited text", "data-state": "empty" },
+    h("h2", {}, "As the model would have it"),
+    review.sheet,
+    h("p", { class: "note untouched", hidden: true }, "Nothing to change."),
+    facts.element,
+  );
+  const buttons = h(
+    "div",
+    { class: "actions" },
+    quiet("Accept all", () => review.all("accepted")),
+    quiet("Reject all", () => review.all("rejected")),
+    quiet("Use this text", take),
     // Browsers have a clipboard for pages of this machine and for encrypted ones alone.
-    navigator.clipboard && h("button", { type: "button", class: "quiet",
-      onclick: () => navigator.clipboard.writeText(review.text) }, "Copy"));
-  const choices = h("section", { class: "choices", "aria-label": "Review", hidden: true },
-    h("h2", {}, "Changes ", count), review.list, buttons,
-    h("p", { class: "hint" }, h("kbd", {}, "A"), " accepts, ", h("kbd", {}, "R"), " rejects, arrows move."));
+    navigator.clipboard && quiet("Copy", () => navigator.clipboard.writeText(review.text)),
+  );
+  const choices = h(
+    "section",
+    { class: "choices", "aria-label": "Review", hidden: true },
+    h("h2", {}, "Changes ", count),
+    review.list,
+    buttons,
+    h("p", { class: "hint" }, h("kbd", {}, "A"), " accepts, ", h("kbd", {}, "R"), " rejects, arrows move."),
+  );
 
   const work = new Work("Edit", async (signal) => {
     const original = text.value;
     const began = performance.now();
     const open = OPEN.exec(instruction.value);
     if (open) throw new Error(`fill in ${open[0]} first`);
-    const body = { ...asked(model, "edit"), input: original, instruction: instruction.value || "fix", locks: locks.held(original),
-      strength: Number(strength.value), drafts: true };
+    const body = {
+      ...asked(model, "edit"),
+      input: original,
+      instruction: instruction.value || "fix",
+      locks: locks.held(original),
+      strength: Number(strength.value),
+      drafts: true,
+    };
     if (!typing.checked) say("Editing");
     sheet.dataset.state = "working";
     for await (const event of events("/v1/edits", body, signal)) {
@@ -61,7 +116,9 @@ export function edit({ model, config }) {
       else done(original, event, (performance.now() - began) / 1000);
     }
   });
-  const typed = calm(TYPING, () => { if (typing.checked && text.value) work.run(); });
+  const typed = calm(TYPING, () => {
+    if (typing.checked && text.value) work.run();
+  });
 
   function done(original, reply, seconds) {
     review.load(original, reply.edits);
@@ -70,14 +127,13 @@ export function edit({ model, config }) {
     choices.hidden = reply.edits.length === 0;
     notes.hidden = reply.notes.length === 0;
     notes.textContent = reply.notes.join(" ");
-    const usage = reply.usage;
-    facts.show({ tokens: usage.completion_tokens, seconds: usage.total_s, forwards: usage.forwards, first: usage.first_text_s });
+    const { completion_tokens: tokens, total_s, forwards, first_text_s: first } = reply.usage;
+    facts.show({ tokens, seconds: total_s, forwards, first });
     say(`${reply.edits.length} changes in ${milliseconds(seconds)}`);
   }
 
   function take() {
-    text.value = review.text;
-    text.dispatchEvent(new Event("input"));
+    put(text, review.text);
     review.load(text.value, []);
     choices.hidden = true;
     text.focus();
@@ -89,26 +145,53 @@ export function edit({ model, config }) {
   }
 
   share();
-  const examples = h("div", { class: "examples", role: "group", "aria-label": "Examples" }, config.examples.edit.map((sample, n) =>
-    h("button", { type: "button", class: "chip", onclick: () => { text.value = sample; text.dispatchEvent(new Event("input")); } }, `Example ${n + 1}`)));
-  const element = h("div", { class: "view with-panel" },
-    h("section", { class: "column", "aria-label": "Edit" },
-      h("h1", {}, "Edit"), h("p", { class: "lead" }, "Only what has to change does; every change is yours to take or leave."),
-      field("Text", text), examples, locks.element,
+  const examples = chips(
+    "Examples",
+    config.examples.edit.map((sample, n) => [`Example ${n + 1}`, () => put(text, sample)]),
+  );
+  const element = h(
+    "div",
+    { class: "view with-panel" },
+    h(
+      "section",
+      { class: "column", "aria-label": "Edit" },
+      h("h1", {}, "Edit"),
+      h("p", { class: "lead" }, "Only what has to change does; every change is yours to take or leave."),
+      field("Text", text),
+      examples,
+      locks.element,
       h("div", { class: "instruct" }, field("What to change", instruction), field("How much", strength, shareSaid)),
       presets.element,
       h("div", { class: "actions" }, work.start, work.stop, field("Edit as I type", typing)),
-      work.trouble, notes, sheet, choices),
-    controls(model, "edit", { length: false }));
+      work.trouble,
+      notes,
+      sheet,
+      choices,
+    ),
+    controls(model, "edit", { length: false }),
+  );
   return { element, work };
 }
 
 // A draft: what is new stands out, noise is fog.
 function settling(stage, original, draft) {
-  const runs = changes(original, draft).flatMap(({ text, changed }) => text.split(NOISE).filter((part) => part)
-    .map((part) => ({ text: part, changed, noise: NOISE.test(part) })));
-  stage.replaceChildren(...runs.map(({ text, changed, noise }) => (noise
-    ? h("span", {}, Array.from(text, () => h("span", { class: "noise" }))) : h("span", { class: changed ? "accepted" : "" }, text))));
+  const runs = changes(original, draft).flatMap(({ text, changed }) =>
+    text
+      .split(NOISE)
+      .filter((part) => part)
+      .map((part) => ({ text: part, changed, noise: NOISE.test(part) })),
+  );
+  stage.replaceChildren(
+    ...runs.map(({ text, changed, noise }) =>
+      noise
+        ? h(
+            "span",
+            {},
+            Array.from(text, () => h("span", { class: "noise" })),
+          )
+        : h("span", { class: changed ? "accepted" : "" }, text),
+    ),
+  );
 }
 
 function counted(edits) {
@@ -121,7 +204,7 @@ class Locks {
   constructor(text) {
     this.list = JSON.parse(get("edit.locks", "[]"));
     this.chips = h("span", { class: "chips" });
-    const add = h("button", { type: "button", class: "quiet", onclick: () => this.add(text) }, "Lock selection");
+    const add = quiet("Lock selection", () => this.add(text));
     this.element = h("div", { class: "locks", role: "group", "aria-label": "Locks" }, add, this.chips);
     text.addEventListener("input", () => this.paint(text.value));
     this.text = text;
@@ -147,9 +230,22 @@ class Locks {
 
   paint() {
     const held = this.held(this.text?.value ?? "");
-    this.chips.replaceChildren(...this.list.map((lock) => h("button", { type: "button", class: "chip lock",
-      "aria-label": `Unlock: ${lock}`, title: held.includes(lock) ? "unlock" : "not in the text now",
-      onclick: () => this.change(this.list.filter((each) => each !== lock)) }, lock, h("span", { "aria-hidden": "true" }, " \u00d7"))));
+    this.chips.replaceChildren(
+      ...this.list.map((lock) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "chip lock",
+            "aria-label": `Unlock: ${lock}`,
+            title: held.includes(lock) ? "unlock" : "not in the text now",
+            onclick: () => this.change(this.list.filter((each) => each !== lock)),
+          },
+          lock,
+          h("span", { "aria-hidden": "true" }, " \u00d7"),
+        ),
+      ),
+    );
   }
 }
 
@@ -157,20 +253,38 @@ class Locks {
 class Presets {
   constructor(model, instruction) {
     this.instruction = instruction;
-    this.buttons = model.presets.map((preset) => h("button", { type: "button", class: `chip${preset.standing === "trained" ? "" : " untrained"}`,
-      "data-instruction": preset.instruction, title: STANDINGS[preset.standing],
-      onclick: () => this.take(preset.instruction) }, preset.name));
-    const trained = model.presets.filter((preset) => preset.standing === "trained").map((preset) => preset.name.toLowerCase());
-    const honest = trained.length ? `This model was trained for: ${trained.join(", ")}. The dashed ones may do nothing useful.`
-      : model.corrects ? "" : "This model takes no instructions: it rewrites the share of the text that you choose.";
-    this.element = h("div", {}, h("div", { class: "examples", role: "group", "aria-label": "Presets" }, this.buttons),
-      honest && h("p", { class: "hint" }, honest));
+    this.buttons = model.presets.map((preset) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: `chip${preset.standing === "trained" ? "" : " untrained"}`,
+          "data-instruction": preset.instruction,
+          title: STANDINGS[preset.standing],
+          onclick: () => this.take(preset.instruction),
+        },
+        preset.name,
+      ),
+    );
+    const trained = model.presets
+      .filter((preset) => preset.standing === "trained")
+      .map((preset) => preset.name.toLowerCase());
+    const honest = trained.length
+      ? `This model was trained for: ${trained.join(", ")}. The dashed ones may do nothing useful.`
+      : model.corrects
+        ? ""
+        : "This model takes no instructions: it rewrites the share of the text that you choose.";
+    this.element = h(
+      "div",
+      {},
+      h("div", { class: "examples", role: "group", "aria-label": "Presets" }, this.buttons),
+      honest && h("p", { class: "hint" }, honest),
+    );
     this.paint();
   }
 
   take(instruction) {
-    this.instruction.value = instruction;
-    this.instruction.dispatchEvent(new Event("input"));
+    put(this.instruction, instruction);
     const open = OPEN.exec(instruction);
     if (!open) return;
     this.instruction.focus();

@@ -1,7 +1,7 @@
 // Infill: a text with gaps, each filled with what fits on both sides.
 
 import { asked, controls } from "./controls.js";
-import { field, grows, h, say } from "./dom.js";
+import { field, grows, h, quiet, say } from "./dom.js";
 import { Facts } from "./facts.js";
 import { follow, Run } from "./run.js";
 import { get, set } from "./settings.js";
@@ -14,11 +14,18 @@ const SIGN = "____";
 
 export function infill({ model, config }) {
   if (model.cannot.infill) return { element: h("p", { class: "note warn view" }, model.cannot.infill) };
-  const text = grows(h("textarea", { class: "prose", rows: "1", spellcheck: "false", oninput: () => set("infill.text", text.value) }));
+  const text = grows(
+    h("textarea", { class: "prose", rows: "1", spellcheck: "false", oninput: () => set("infill.text", text.value) }),
+  );
   text.value = get("infill.text", config.examples.infill[0]);
   const sheet = h("div", { class: "filled stage" });
   const facts = new Facts();
-  const result = h("section", { class: "sheet", "aria-label": "Filled text", "data-state": "empty" }, sheet, facts.element);
+  const result = h(
+    "section",
+    { class: "sheet", "aria-label": "Filled text", "data-state": "empty" },
+    sheet,
+    facts.element,
+  );
 
   const work = new Work("Fill", async (signal) => {
     const parts = text.value.split(GAP);
@@ -36,9 +43,18 @@ export function infill({ model, config }) {
 
   // One gap after the other: what was filled before is part of what stands in front of the next.
   async function fill(parts, n, runs, stage, signal) {
-    const before = parts.slice(0, n + 1).map((part, m) => part + (runs[m]?.text ?? "")).join("");
+    const before = parts
+      .slice(0, n + 1)
+      .map((part, m) => part + (runs[m]?.text ?? ""))
+      .join("");
     const body = { ...asked(model, "infill"), prompt: before, suffix: parts[n + 1], logprobs: 0 };
-    const run = new Run({ model: model.id, prompt: before, seed: body.seed, mode: "infill", decoding: model.decodings.infill.json });
+    const run = new Run({
+      model: model.id,
+      prompt: before,
+      seed: body.seed,
+      mode: "infill",
+      decoding: model.decodings.infill.json,
+    });
     await follow("/v1/fim/completions", body, run, signal, () => {
       stage.show(run);
       facts.show(total([...runs, run]));
@@ -58,12 +74,21 @@ export function infill({ model, config }) {
     text.focus();
   }
 
-  const element = h("div", { class: "view with-panel" },
-    h("section", { class: "column", "aria-label": "Infill" },
-      h("h1", {}, "Infill"), h("p", { class: "lead" }, "Leave gaps; what stands behind them counts as much as what stands before."),
+  const element = h(
+    "div",
+    { class: "view with-panel" },
+    h(
+      "section",
+      { class: "column", "aria-label": "Infill" },
+      h("h1", {}, "Infill"),
+      h("p", { class: "lead" }, "Leave gaps; what stands behind them counts as much as what stands before."),
       field("Text with gaps", text, "Three or more underscores are a gap."),
-      h("div", { class: "actions" }, work.start, work.stop, h("button", { type: "button", class: "quiet", onclick: insert }, "Insert a gap")),
-      work.trouble, result, legend(result)),
-    controls(model, "infill", { length: false }));
+      h("div", { class: "actions" }, work.start, work.stop, quiet("Insert a gap", insert)),
+      work.trouble,
+      result,
+      legend(result),
+    ),
+    controls(model, "infill", { length: false }),
+  );
   return { element, work };
 }

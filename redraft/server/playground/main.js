@@ -25,8 +25,13 @@ async function start() {
   } catch (error) {
     return main.replaceChildren(error instanceof Refused && error.status === 401 ? door() : trouble(error));
   }
-  document.getElementById("nav").replaceChildren(...VIEWS.map((name, n) =>
-    h("a", { href: `#${name}`, "data-view": name, "aria-keyshortcuts": `Alt+${n + 1}` }, TITLES[name])));
+  document
+    .getElementById("nav")
+    .replaceChildren(
+      ...VIEWS.map((name, n) =>
+        h("a", { href: `#${name}`, "data-view": name, "aria-keyshortcuts": `Alt+${n + 1}` }, TITLES[name]),
+      ),
+    );
   turn();
 }
 
@@ -59,13 +64,27 @@ function fresh() {
 // What is loaded, and what may be expected of it.
 function label() {
   const now = model();
-  const size = now.parameters >= 1e9 ? `${(now.parameters / 1e9).toFixed(1)} B` : `${(now.parameters / 1e6).toFixed(1)} M`;
-  const pick = h("select", { onchange: () => { set("model", pick.value); fresh(); } },
-    config.models.map((each) => h("option", { value: each.id }, each.id)));
+  const size =
+    now.parameters >= 1e9 ? `${(now.parameters / 1e9).toFixed(1)} B` : `${(now.parameters / 1e6).toFixed(1)} M`;
+  const pick = h(
+    "select",
+    {
+      onchange: () => {
+        set("model", pick.value);
+        fresh();
+      },
+    },
+    config.models.map((each) => h("option", { value: each.id }, each.id)),
+  );
   pick.value = now.id;
   const name = config.models.length > 1 ? field("Model", pick) : h("strong", {}, now.id);
-  return h("div", { class: "model", role: "note" }, name, h("span", { class: "size" }, `${size} parameters`),
-    h("span", { class: "can" }, now.about));
+  return h(
+    "div",
+    { class: "model", role: "note" },
+    name,
+    h("span", { class: "size" }, `${size} parameters`),
+    h("span", { class: "can" }, now.about),
+  );
 }
 
 function theme(next) {
@@ -81,8 +100,20 @@ function theme(next) {
 // Where the server wants a key. It is kept in this tab alone, and never in the address.
 function door() {
   const key = h("input", { type: "password", autocomplete: "off" });
-  return h("form", { class: "door", onsubmit: (event) => { event.preventDefault(); useKey(key.value); start(); } },
-    h("h1", {}, "This server asks for a key"), field("API key", key), h("button", { class: "primary" }, "Enter"));
+  return h(
+    "form",
+    {
+      class: "door",
+      onsubmit: (event) => {
+        event.preventDefault();
+        useKey(key.value);
+        start();
+      },
+    },
+    h("h1", {}, "This server asks for a key"),
+    field("API key", key),
+    h("button", { class: "primary" }, "Enter"),
+  );
 }
 
 function trouble(error) {

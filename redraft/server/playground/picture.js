@@ -4,7 +4,10 @@
 
 import { textOf } from "./run.js";
 
-const WIDE = 720, EDGE = 32, TALL = 34, SIZE = 21;
+const WIDE = 720,
+  EDGE = 32,
+  TALL = 34,
+  SIZE = 21;
 const LONGEST = 200; // frames; of longer runs every second view, or third
 const SLOWER = 4;
 
@@ -14,12 +17,19 @@ export async function picture(run) {
   const canvas = new OffscreenCanvas(WIDE, 1);
   const pen = canvas.getContext("2d", { willReadFrequently: true }); // every frame is read back
   const colours = palette();
-  canvas.height = Math.max(...[views[views.length - 1], views[Math.max(views.length - 2, 0)]].map((view) => draw(pen, run, view, colours, true)));
+  canvas.height = Math.max(
+    ...[views[views.length - 1], views[Math.max(views.length - 2, 0)]].map((view) =>
+      draw(pen, run, view, colours, true),
+    ),
+  );
   const frames = [];
   for (const [n, view] of views.entries()) {
     draw(pen, run, view, colours, false);
     const gap = n + 1 < views.length ? (views[n + 1].seconds - view.seconds) * SLOWER * 1000 : 3000;
-    frames.push({ data: await packed(pen.getImageData(0, 0, canvas.width, canvas.height)), milliseconds: Math.min(Math.max(gap, 20), 3000) });
+    frames.push({
+      data: await packed(pen.getImageData(0, 0, canvas.width, canvas.height)),
+      milliseconds: Math.min(Math.max(gap, 20), 3000),
+    });
   }
   return new Blob([animated(frames, canvas.width, canvas.height)], { type: "image/png" });
 }
@@ -32,7 +42,9 @@ function palette() {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  const found = Object.fromEntries(["paper", "ink", "soft", "fog", "accent", "warm"].map((name) => [name, colour(name)]));
+  const found = Object.fromEntries(
+    ["paper", "ink", "soft", "fog", "accent", "warm"].map((name) => [name, colour(name)]),
+  );
   probe.remove();
   return { ...found, font: `${SIZE}px ${style.getPropertyValue("--prose")}` };
 }
@@ -43,18 +55,28 @@ function draw(pen, run, view, colours, measure) {
   pen.textBaseline = "middle";
   pen.fillStyle = colours.paper;
   if (!measure) pen.fillRect(0, 0, pen.canvas.width, pen.canvas.height);
-  let x = EDGE, y = EDGE + TALL / 2;
-  const wrap = (width) => { if (x + width > WIDE - EDGE && x > EDGE) { x = EDGE; y += TALL; } };
+  let x = EDGE,
+    y = EDGE + TALL / 2;
+  const wrap = (width) => {
+    if (x + width > WIDE - EDGE && x > EDGE) {
+      x = EDGE;
+      y += TALL;
+    }
+  };
   for (const { text, kind, wide } of pieces(run, view)) {
     if (kind === "noise") {
       wrap(wide);
       pen.fillStyle = colours.fog;
-      if (!measure) pen.beginPath(), pen.roundRect(x + 3, y - 6, wide - 6, 12, 6), pen.fill();
+      if (!measure) (pen.beginPath(), pen.roundRect(x + 3, y - 6, wide - 6, 12, 6), pen.fill());
       x += wide;
       continue;
     }
     for (const word of text.match(/\n|\s?\S+|\s+/g) ?? []) {
-      if (word === "\n") { x = EDGE; y += TALL; continue; }
+      if (word === "\n") {
+        x = EDGE;
+        y += TALL;
+        continue;
+      }
       const width = pen.measureText(word).width;
       wrap(width);
       pen.fillStyle = colours[kind];
@@ -66,8 +88,11 @@ function draw(pen, run, view, colours, measure) {
 }
 
 function pieces(run, view) {
-  const draft = view.draft.map((token, n) => (token.status === "noisy" ? { kind: "noise", wide: 26 + ((n * 7919) % 11) * 3 }
-    : { kind: token.revised ? "warm" : "accent", text: token.text }));
+  const draft = view.draft.map((token, n) =>
+    token.status === "noisy"
+      ? { kind: "noise", wide: 26 + ((n * 7919) % 11) * 3 }
+      : { kind: token.revised ? "warm" : "accent", text: token.text },
+  );
   return [{ kind: "soft", text: run.about.prompt ?? "" }, { kind: "ink", text: textOf(run, view) }, ...draft];
 }
 
@@ -87,8 +112,11 @@ async function packed({ data, width, height }) {
 function animated(frames, width, height) {
   let count = 0;
   const colours = new Uint8Array([8, 2, 0, 0, 0]); // eight bits each of red, green and blue
-  const parts = [new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]), chunk("IHDR", join([words(width, height), colours])),
-    chunk("acTL", words(frames.length, 0))];
+  const parts = [
+    new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]),
+    chunk("IHDR", join([words(width, height), colours])),
+    chunk("acTL", words(frames.length, 0)),
+  ];
   frames.forEach(({ data, milliseconds }, n) => {
     const delay = new Uint8Array([0, 0, 0, 0, 0, 0]);
     new DataView(delay.buffer).setUint16(0, Math.round(milliseconds));

@@ -1,6 +1,6 @@
 // Player: back and forth through the views of a run, at the speed it had or slower. Knows times, and calls `show`.
 
-import { h, field } from "./dom.js";
+import { field, h, quiet } from "./dom.js";
 
 const SPEEDS = [0.05, 0.1, 0.25, 0.5, 1];
 
@@ -10,18 +10,38 @@ export class Player {
     this.views = [];
     this.place = 0;
     this.timer = null;
-    this.range = h("input", { type: "range", min: "0", max: "0", step: "1", value: "0", "aria-label": "step",
-      oninput: () => { this.pause(); this.go(Number(this.range.value)); } });
-    this.button = h("button", { type: "button", class: "quiet play", onclick: () => this.toggle() }, "Replay");
-    this.back = h("button", { type: "button", class: "quiet", "aria-label": "one step back",
-      onclick: () => this.step(-1) }, "\u2039");
-    this.forth = h("button", { type: "button", class: "quiet", "aria-label": "one step forward",
-      onclick: () => this.step(1) }, "\u203a");
-    this.speed = h("select", {}, SPEEDS.map((speed) => h("option", { value: String(speed) }, `${speed}\u00d7`)));
+    this.range = h("input", {
+      type: "range",
+      min: "0",
+      max: "0",
+      step: "1",
+      value: "0",
+      "aria-label": "step",
+      oninput: () => {
+        this.pause();
+        this.go(Number(this.range.value));
+      },
+    });
+    this.button = quiet("Replay", () => this.toggle(), { class: "quiet play" });
+    this.back = quiet("\u2039", () => this.step(-1), { "aria-label": "one step back" });
+    this.forth = quiet("\u203a", () => this.step(1), { "aria-label": "one step forward" });
+    this.speed = h(
+      "select",
+      {},
+      SPEEDS.map((speed) => h("option", { value: String(speed) }, `${speed}\u00d7`)),
+    );
     this.speed.value = "0.25";
     this.where = h("span", { class: "where" });
-    this.element = h("div", { class: "player", role: "group", "aria-label": "Replay" }, this.button, this.back,
-      this.range, this.forth, field("Speed", this.speed), this.where);
+    this.element = h(
+      "div",
+      { class: "player", role: "group", "aria-label": "Replay" },
+      this.button,
+      this.back,
+      this.range,
+      this.forth,
+      field("Speed", this.speed),
+      this.where,
+    );
     this.load([]);
   }
 
@@ -59,10 +79,13 @@ export class Player {
   next() {
     if (this.place >= this.views.length - 1) return this.pause();
     const gap = (this.views[this.place + 1].seconds - this.views[this.place].seconds) / Number(this.speed.value);
-    this.timer = setTimeout(() => {
-      this.go(this.place + 1);
-      this.next();
-    }, Math.min(gap * 1000, 2000));
+    this.timer = setTimeout(
+      () => {
+        this.go(this.place + 1);
+        this.next();
+      },
+      Math.min(gap * 1000, 2000),
+    );
   }
 
   pause() {

@@ -34,7 +34,9 @@ export class Review {
 
   // The text with every change that was not rejected.
   get text() {
-    return this.between((n) => (this.edits[n].choice === "rejected" ? this.edits[n].before : this.edits[n].after)).join("");
+    return this.between((n) => (this.edits[n].choice === "rejected" ? this.edits[n].before : this.edits[n].after)).join(
+      "",
+    );
   }
 
   between(what) {
@@ -67,15 +69,35 @@ export class Review {
   }
 
   row(edit, n) {
-    const choose = (choice) => h("button", { type: "button", class: "quiet", "data-choice": choice,
-      "aria-label": `${choice === "accepted" ? "Accept" : "Reject"}: ${spoken(edit)}`,
-      onclick: () => this.choose(n, edit.choice === choice ? "pending" : choice) },
-    choice === "accepted" ? "Accept" : "Reject");
-    return h("li", { onkeydown: (event) => this.key(event, n),
-      onfocusin: () => this.marks[n].classList.add("looked"), onfocusout: () => this.marks[n].classList.remove("looked") },
-    h("span", { class: "what" }, edit.before && h("del", { class: blank(edit.before) }, seen(edit.before)), " ",
-      edit.after && h("ins", { class: blank(edit.after) }, seen(edit.after))),
-    choose("accepted"), choose("rejected"));
+    const choose = (choice) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "data-choice": choice,
+          "aria-label": `${choice === "accepted" ? "Accept" : "Reject"}: ${spoken(edit)}`,
+          onclick: () => this.choose(n, edit.choice === choice ? "pending" : choice),
+        },
+        choice === "accepted" ? "Accept" : "Reject",
+      );
+    return h(
+      "li",
+      {
+        onkeydown: (event) => this.key(event, n),
+        onfocusin: () => this.marks[n].classList.add("looked"),
+        onfocusout: () => this.marks[n].classList.remove("looked"),
+      },
+      h(
+        "span",
+        { class: "what" },
+        edit.before && h("del", { class: blank(edit.before) }, seen(edit.before)),
+        " ",
+        edit.after && h("ins", { class: blank(edit.after) }, seen(edit.after)),
+      ),
+      choose("accepted"),
+      choose("rejected"),
+    );
   }
 
   // A and R choose and go on, arrows go.
@@ -106,8 +128,12 @@ export class Review {
 }
 
 function mark(edit, click) {
-  return h("span", { class: "change", onclick: click }, edit.before && h("del", { class: blank(edit.before) }, edit.before),
-    edit.after && h("ins", { class: blank(edit.after) }, edit.after));
+  return h(
+    "span",
+    { class: "change", onclick: click },
+    edit.before && h("del", { class: blank(edit.before) }, edit.before),
+    edit.after && h("ins", { class: blank(edit.after) }, edit.after),
+  );
 }
 
 function blank(text) {

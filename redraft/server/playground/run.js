@@ -65,7 +65,8 @@ export class Run {
 
   // Seconds until the first word was seen, be it a draft.
   first() {
-    return this.views.find((view) => view.committed || view.draft.some((token) => token.status === "accepted"))?.seconds;
+    return this.views.find((view) => view.committed || view.draft.some((token) => token.status === "accepted"))
+      ?.seconds;
   }
 }
 
@@ -78,12 +79,16 @@ export async function follow(path, body, run, signal, seen) {
 }
 
 export function textOf(run, view) {
-  return run.pieces.slice(0, view.committed).map((piece) => piece.text).join("");
+  return run.pieces
+    .slice(0, view.committed)
+    .map((piece) => piece.text)
+    .join("");
 }
 
 function tokensOf(logprobs) {
   if (!logprobs) return [];
-  if (logprobs.content) return logprobs.content.map(({ token, logprob }) => ({ text: token, confidence: Math.exp(logprob) }));
+  if (logprobs.content)
+    return logprobs.content.map(({ token, logprob }) => ({ text: token, confidence: Math.exp(logprob) }));
   return logprobs.tokens.map((text, n) => ({ text, confidence: Math.exp(logprobs.token_logprobs[n]) }));
 }
 
@@ -98,6 +103,10 @@ function marked(before, draft, committed) {
 }
 
 function same(one, other) {
-  return one.committed === other.committed && one.forwards === other.forwards && one.draft.length === other.draft.length
-    && one.draft.every((token, n) => token.text === other.draft[n].text && token.status === other.draft[n].status);
+  return (
+    one.committed === other.committed &&
+    one.forwards === other.forwards &&
+    one.draft.length === other.draft.length &&
+    one.draft.every((token, n) => token.text === other.draft[n].text && token.status === other.draft[n].status)
+  );
 }

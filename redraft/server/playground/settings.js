@@ -2,7 +2,7 @@
 //
 //   #write?model=redraft-tiny&seed=7&write.prompt=Once
 //
-// A name with a dot belongs to a view and stands in the address only there; texts too long for an address stay in memory.
+// A name with a dot belongs to a view and stands in the address only there; texts too long for one stay in memory.
 
 import { calm } from "./dom.js";
 

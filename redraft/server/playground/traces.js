@@ -19,16 +19,43 @@ export function traces() {
     player.element.hidden = times.size === 0;
   };
   const recent = h("div", { class: "examples recent", role: "group", "aria-label": "Recent runs" });
-  const list = () => recent.replaceChildren(...kept.map((run) => h("button", { type: "button", class: "chip",
-    onclick: () => (slots.find((slot) => !slot.run) ?? slots[0]).take(run) },
-  `${run.about.mode} \u00b7 ${run.about.prompt.slice(0, 32)}\u2026 \u00b7 seed ${run.about.seed}`)));
-  const sheets = h("div", { class: "lanes halves" }, slots.map((slot) => slot.element));
-  const element = h("div", { class: "view" },
-    h("section", { "aria-label": "Traces" },
+  const list = () =>
+    recent.replaceChildren(
+      ...kept.map((run) =>
+        h(
+          "button",
+          { type: "button", class: "chip", onclick: () => (slots.find((slot) => !slot.run) ?? slots[0]).take(run) },
+          `${run.about.mode} \u00b7 ${run.about.prompt.slice(0, 32)}\u2026 \u00b7 seed ${run.about.seed}`,
+        ),
+      ),
+    );
+  const sheets = h(
+    "div",
+    { class: "lanes halves" },
+    slots.map((slot) => slot.element),
+  );
+  const element = h(
+    "div",
+    { class: "view" },
+    h(
+      "section",
+      { "aria-label": "Traces" },
       h("h1", {}, "Traces"),
-      h("p", { class: "lead" }, "What was written, step by step. The files are those of ", h("code", {}, "redraft generate --trace"), " and ",
-        h("code", {}, "redraft replay"), "."),
-      recent, sheets, player.element, legend(sheets)));
+      h(
+        "p",
+        { class: "lead" },
+        "What was written, step by step. The files are those of ",
+        h("code", {}, "redraft generate --trace"),
+        " and ",
+        h("code", {}, "redraft replay"),
+        ".",
+      ),
+      recent,
+      sheets,
+      player.element,
+      legend(sheets),
+    ),
+  );
   player.element.hidden = true;
   new MutationObserver(list).observe(document.getElementById("main"), { childList: true });
   list();
@@ -41,12 +68,33 @@ class Slot {
     this.stage = new Stage();
     this.about = h("p", { class: "hint about" }, "Nothing loaded.");
     this.trouble = h("p", { class: "trouble", role: "alert", hidden: true });
-    this.file = h("input", { type: "file", accept: ".jsonl,.json,application/jsonl", onchange: () => this.open(this.file.files[0]) });
-    this.saving = h("div", { hidden: true }, saving(() => this.run));
-    this.element = h("section", { class: "sheet drop", "aria-label": `${title} trace`,
-      ondragover: (event) => event.preventDefault(),
-      ondrop: (event) => { event.preventDefault(); this.open(event.dataTransfer.files[0]); } },
-    field(`${title} trace`, this.file), this.about, this.trouble, this.stage.element, this.saving);
+    this.file = h("input", {
+      type: "file",
+      accept: ".jsonl,.json,application/jsonl",
+      onchange: () => this.open(this.file.files[0]),
+    });
+    this.saving = h(
+      "div",
+      { hidden: true },
+      saving(() => this.run),
+    );
+    this.element = h(
+      "section",
+      {
+        class: "sheet drop",
+        "aria-label": `${title} trace`,
+        ondragover: (event) => event.preventDefault(),
+        ondrop: (event) => {
+          event.preventDefault();
+          this.open(event.dataTransfer.files[0]);
+        },
+      },
+      field(`${title} trace`, this.file),
+      this.about,
+      this.trouble,
+      this.stage.element,
+      this.saving,
+    );
   }
 
   async open(file) {
@@ -63,7 +111,9 @@ class Slot {
   take(run) {
     this.run = run;
     const { model, mode, seed, prompt } = run.about;
-    this.about.textContent = `${model} \u00b7 ${mode} \u00b7 seed ${seed} \u00b7 ${run.last.forwards} forwards \u00b7 ${run.last.seconds.toFixed(2)} s`;
+    const { forwards, seconds } = run.last;
+    const told = [model, mode, `seed ${seed}`, `${forwards} forwards`, `${seconds.toFixed(2)} s`];
+    this.about.textContent = told.join(" \u00b7 ");
     this.stage.clear(prompt);
     this.stage.show(run);
     this.saving.hidden = false;

@@ -1,7 +1,7 @@
 // Write: a prompt, and the canvas that resolves behind it; beside it, on demand, the same weights from left to right.
 
 import { asked, controls, maxTokens } from "./controls.js";
-import { field, grows, h, say } from "./dom.js";
+import { chips, field, grows, h, put, say } from "./dom.js";
 import { Facts } from "./facts.js";
 import { Player } from "./player.js";
 import { follow, Run } from "./run.js";
@@ -11,13 +11,27 @@ import { keep, saving } from "./saving.js";
 import { Work } from "./work.js";
 
 export function write({ model, config }) {
-  const prompt = grows(h("textarea", { class: "prose", rows: "1", spellcheck: "false", placeholder: "Begin a text\u2026",
-    oninput: () => set("write.prompt", prompt.value) }));
+  const prompt = grows(
+    h("textarea", {
+      class: "prose",
+      rows: "1",
+      spellcheck: "false",
+      placeholder: "Begin a text\u2026",
+      oninput: () => set("write.prompt", prompt.value),
+    }),
+  );
   prompt.value = get("write.prompt", config.examples.write[0]);
   const lanes = { diffusion: new Lane("Diffusion"), ar: new Lane("Autoregressive") };
   const canRace = model.modes.includes("ar") && model.modes.includes("diffusion");
-  const race = h("input", { type: "checkbox", checked: canRace && get("write.race") === "1", disabled: !canRace,
-    onchange: () => { set("write.race", race.checked && "1"); arrange(); } });
+  const race = h("input", {
+    type: "checkbox",
+    checked: canRace && get("write.race") === "1",
+    disabled: !canRace,
+    onchange: () => {
+      set("write.race", race.checked && "1");
+      arrange();
+    },
+  });
 
   const work = new Work("Write", async (signal) => {
     const body = { ...asked(model, "generate"), prompt: prompt.value, max_tokens: maxTokens(), logprobs: 0 };
@@ -27,22 +41,37 @@ export function write({ model, config }) {
     if (!signal.aborted) say(lanes[modes[0]].summary());
   });
 
-  const examples = h("div", { class: "examples", role: "group", "aria-label": "Examples" },
-    config.examples.write.map((text) => h("button", { type: "button", class: "chip", onclick: () => take(text) }, `${text}\u2026`)));
+  const examples = chips(
+    "Examples",
+    config.examples.write.map((text) => [`${text}\u2026`, () => take(text)]),
+  );
   const sheets = h("div", { class: "lanes" }, lanes.diffusion.element, lanes.ar.element);
-  const element = h("div", { class: "view with-panel" },
-    h("section", { class: "column", "aria-label": "Write" },
+  const element = h(
+    "div",
+    { class: "view with-panel" },
+    h(
+      "section",
+      { class: "column", "aria-label": "Write" },
       h("h1", {}, "Write"),
       h("p", { class: "lead" }, "Noise condenses into text, the surest words first."),
-      field("Prompt", prompt), examples,
-      h("div", { class: "actions" }, work.start, work.stop, field(canRace ? "Race against autoregressive"
-        : "Race: this model has one mode alone", race)),
-      work.trouble, sheets, legend(sheets)),
-    controls(model, "generate"));
+      field("Prompt", prompt),
+      examples,
+      h(
+        "div",
+        { class: "actions" },
+        work.start,
+        work.stop,
+        field(canRace ? "Race against autoregressive" : "Race: this model has one mode alone", race),
+      ),
+      work.trouble,
+      sheets,
+      legend(sheets),
+    ),
+    controls(model, "generate"),
+  );
 
   function take(text) {
-    prompt.value = text;
-    prompt.dispatchEvent(new Event("input"));
+    put(prompt, text);
     work.run();
   }
 
@@ -65,12 +94,24 @@ class Lane {
     this.player = new Player((view) => this.stage.show(this.run, view));
     this.saving = saving(() => this.run);
     this.below = h("div", { class: "below", hidden: true }, this.player.element, this.saving);
-    this.element = h("section", { class: "sheet", "aria-label": title, "data-lane": title.toLowerCase() }, this.title,
-      this.stage.element, this.facts.element, this.below);
+    this.element = h(
+      "section",
+      { class: "sheet", "aria-label": title, "data-lane": title.toLowerCase() },
+      this.title,
+      this.stage.element,
+      this.facts.element,
+      this.below,
+    );
   }
 
   async write(body, mode, signal, model) {
-    const about = { model: model.id, prompt: body.prompt, seed: body.seed, mode, decoding: body.decoding ?? model.decodings.generate.json };
+    const about = {
+      model: model.id,
+      prompt: body.prompt,
+      seed: body.seed,
+      mode,
+      decoding: body.decoding ?? model.decodings.generate.json,
+    };
     this.run = new Run(about);
     this.below.hidden = true;
     this.stage.clear(body.prompt);
@@ -99,13 +140,24 @@ class Lane {
 
 // What the colours say; on demand, how sure the model was stays to be seen in committed text.
 export function legend(sheets) {
-  const sure = h("input", { type: "checkbox", checked: get("sure") === "1", onchange: () => { set("sure", sure.checked && "1"); paint(); } });
+  const sure = h("input", {
+    type: "checkbox",
+    checked: get("sure") === "1",
+    onchange: () => {
+      set("sure", sure.checked && "1");
+      paint();
+    },
+  });
   const paint = () => sheets.classList.toggle("show-sure", sure.checked);
   paint();
-  return h("div", { class: "legend" },
+  return h(
+    "div",
+    { class: "legend" },
     h("span", {}, h("i", { class: "noise still" }), "noise"),
     h("span", {}, h("b", { class: "accepted sure1" }, "unsure")),
     h("span", {}, h("b", { class: "accepted sure4" }, "draft")),
     h("span", {}, h("b", { class: "accepted revised" }, "revised")),
-    h("span", {}, "committed"), field("Keep showing how sure", sure));
+    h("span", {}, "committed"),
+    field("Keep showing how sure", sure),
+  );
 }
