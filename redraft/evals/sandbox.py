@@ -133,19 +133,33 @@ def _namespaces(nobody: bool) -> list[str]:
 
 def _view(folder: Path, limits: Limits) -> list[str]:
     """What a program finds in place of the machine's files."""
-    view: list[str] = []
+    view = ["--perms", "755", "--dir", "/etc"]  # bubblewrap makes folders that only root may enter
     for path in map(Path, SYSTEM):
         if path.is_symlink():
             view += ["--symlink", os.readlink(path), str(path)]
         elif path.exists():
             view += ["--ro-bind", str(path), str(path)]
     for place in _interpreter():
-        above = reversed(Path(place).parents)  # bubblewrap makes folders that only root may enter
+        above = reversed(Path(place).parents)
         view += [word for parent in above if parent != Path("/") for word in ("--perms", "755", "--dir", str(parent))]
         view += ["--ro-bind", place, place]
     small = ["--size", str(limits.disk), "--perms", "1777", "--tmpfs"]
     view += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", *small, "/dev/shm", "--remount-ro", "/dev"]
-    view += [*small, "/tmp", "--ro-bind", str(folder), "/job", "--remount-ro", "/", "--chdir", "/tmp", "--clearenv"]
+    view += [
+        *small,
+        "/tmp",
+        "--ro-bind",
+        str(folder),
+        "/job",
+        "--ro-bind",
+        str(folder / "hosts"),
+        "/etc/hosts",
+        "--remount-ro",
+        "/",
+        "--chdir",
+        "/tmp",
+        "--clearenv",
+    ]
     return view + [word for name, value in _environment("/tmp").items() for word in ("--setenv", name, value)]
 
 
@@ -176,6 +190,7 @@ def _job(program: str, stdin: str) -> Iterator[Path]:
         folder.chmod(0o755)
         (folder / "program.py").write_text(program, encoding="utf-8", errors="surrogatepass")
         (folder / "stdin").write_text(stdin, encoding="utf-8", errors="surrogatepass")
+        (folder / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         yield folder
 
 

@@ -40,6 +40,17 @@ if __name__ == "__main__":
     assert run(sandbox, program).stdout == "thread\nprocess\n[1, 2] 2.0\n"
 
 
+def test_a_program_may_talk_to_itself(sandbox: Sandbox) -> None:
+    program = """
+import socket
+with socket.create_server(("localhost", 0)) as server:
+    client = socket.create_connection(("localhost", server.getsockname()[1]))
+    server.accept()[0].sendall(b"hello")
+    print(client.recv(9).decode())
+"""
+    assert run(sandbox, program).stdout == "hello\n"
+
+
 def test_a_program_that_fails_says_why(sandbox: Sandbox) -> None:
     outcome = run(sandbox, "raise KeyError('gone')")
     assert outcome.status == "failed"
