@@ -79,7 +79,7 @@ def plan_edit(
     decoding: Decoding | None = None,
     accept: Acceptance | bool = True,
     doubt: Doubt | None = None,
-    window: int = WINDOW,
+    window: int | None = None,
     overlap: int | None = None,
 ) -> Plan:
     """What an edit in place is going to do. Raises ValueError for what this kind of model cannot."""
@@ -91,12 +91,16 @@ def plan_edit(
     locked = locks_of(locks).find(text)
     if spans is not None:
         locked += outside(checked_spans(text, spans), len(text))
-    overlap = (0 if trained else OVERLAP) if overlap is None else overlap
-    parts = windows(text, locked, model.tokenizer.encode, window, overlap, max(window, WINDOW))
-    model.check_room(len(edit_prompt(model, instruction)) + len(voice.end), window + 2 * overlap)
+    prompt = edit_prompt(model, instruction)
+    room = voice.room - len(prompt) - len(voice.end)
+    overlap = (0 if trained else min(OVERLAP, room // 8)) if overlap is None else overlap
+    longest = min(max(window or 0, WINDOW), room - 2 * overlap)
+    window = window or longest
+    model.check_room(len(prompt) + len(voice.end), window + 2 * overlap)
+    parts = windows(text, locked, model.tokenizer.encode, window, overlap, longest)
     editor = Editor(
         denoiser=model.denoiser(decoding), decode=model.tokenizer.decode, decoding=decoding,
-        prompt=tuple(edit_prompt(model, instruction)), end=voice.end, strength=strength, doubt=doubt or Doubt(),
+        prompt=tuple(prompt), end=voice.end, strength=strength, doubt=doubt or Doubt(),
         acceptance=chosen_acceptance(model, accept, trained), words=model.words,
         gain=model.defaults.edit_gain or 0.0, device=model.network.device,
         judge=model.gains if trained and model.defaults.edit_gain is not None else None,

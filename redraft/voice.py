@@ -130,9 +130,10 @@ def refusals(title: str, facts: ModelFacts) -> dict[str, str]:
     cannot = {}
     behind = f"{title} sees nothing behind its own block of {facts.block_length} tokens"
     if facts.attention == "block_causal":
-        cannot["edit"] = f"{behind}, so it cannot edit inside a text; bidirectional models can"
-    elif facts.noise != "absorbing":
-        cannot["edit"] = f"{title} starts from random words, which a text in the making cannot be told from"
+        cannot["edit"] = (
+            f"{behind}, so it cannot edit inside a text; bidirectional models can, and an instruction-tuned one of its "
+            "kind rewrites a text as it is told"
+        )
     if facts.attention not in ("full", "block_causal"):
         cannot["score"] = f"{title} has no likelihood here: its bound is known for full and block-causal attention"
     elif facts.noise != "absorbing" or facts.max_steps is not None:
