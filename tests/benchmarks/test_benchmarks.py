@@ -19,6 +19,8 @@ from benchmarks.statistics import mean, ratio
 from benchmarks.writing import Setting, distinct_pairs, nats, prompt_ids, unigram_entropy, write
 from redraft.data.passages import build_passages
 from redraft.data.tokenizer import train_tokenizer
+from redraft.instant.acceptance import Acceptance, Change
+from redraft.instant.diffs import Edit
 from redraft.library import Model
 from redraft.models.checkpoint import save_checkpoint
 from redraft.models.three_mode import ThreeModeModel
@@ -102,10 +104,10 @@ def test_the_sweep_decodes_once_per_threshold(call: Any, data: Path, monkeypatch
     monkeypatch.setattr(jfleg, "decode", lambda m, material, tau: decoded.append(tau) or decode(m, material, tau))
     points = call(jfleg.main, "--data-dir", str(data), "--sweep")["sweep"]
     assert decoded == [0.3, 0.9]
-    assert [(p["tau"], p["margin"]) for p in points] == [(t, m) for t in (0.3, 0.9) for m in jfleg.MARGINS]
+    assert [(p["tau"], p["accept"]) for p in points] == [(t, name) for t in (0.3, 0.9) for name in jfleg.ACCEPTED]
     for tau in (0.3, 0.9):
-        left = [p["clean_left_alone"]["value"] for p in points if p["tau"] == tau]
-        assert left == sorted(left)  # the larger the margin, the more is left alone
+        left = {p["accept"]: p["clean_left_alone"]["value"] for p in points if p["tau"] == tau}
+        assert left["every change"] == min(left.values())  # whatever is refused, less is changed
 
 
 def test_modes_compares_equal_numbers_of_tokens(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,9 +201,16 @@ def test_a_repair_counts_what_was_needed_made_and_broken() -> None:
     assert repair("Teh cat .", "The cat .", "The cat .").whole
 
 
-def test_a_margin_takes_the_changes_that_gain_enough() -> None:
-    found = Corrected("one two", ((0, 3, "1", 0.5), (4, 7, "2", -0.5)), forwards=2, milliseconds=1.0)
-    assert [found.after(margin) for margin in (None, 0.0, 1.0)] == ["1 2", "1 two", "one two"]
+def test_an_acceptance_takes_the_changes_that_gain_enough() -> None:
+    def change(start: int, end: int, after: str, gain: float) -> Change:
+        before = "one two"[start:end]
+        edit = Edit(start, end, before, after, 0.9)
+        return Change(edit, lost=(before,), made=(after,), written=0.9, settled=-0.1, gain=gain)
+
+    changes = (change(0, 3, "1", 2.0), change(4, 7, "2", 3.0))
+    found = Corrected("one two", changes, forwards=2, milliseconds=1.0, words=None)
+    accepted = [None, *(Acceptance(gain=gain) for gain in (1.0, 2.5, 4.0))]
+    assert [found.after(each) for each in accepted] == ["1 2", "1 2", "one 2", "one two"]
 
 
 def test_the_error_of_a_mean_and_of_a_ratio_is_that_of_repeated_samples() -> None:
