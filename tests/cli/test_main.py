@@ -22,7 +22,7 @@ def test_asking_for_help_imports_neither_torch_nor_rich() -> None:
 def test_the_help_of_every_command_has_examples_of_itself(run, name) -> None:
     code, out, _ = run(name, "--help")
     assert code == 0
-    assert 2 <= out.split("examples:")[1].count(f"redraft {name}") <= 4
+    assert 2 <= out.split("examples:")[1].count(f"redraft {name}") <= 7
 
 
 def test_no_command_at_all_shows_the_overview(run) -> None:

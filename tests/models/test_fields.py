@@ -87,7 +87,7 @@ def test_windows_are_in_the_layers_named_or_else_in_the_usual_ones() -> None:
 
 
 def test_an_absurd_number_of_layers_is_refused_before_they_are_made() -> None:
-    with pytest.raises(ValueError, match="number of layers=10001"):
+    with pytest.raises(ValueError, match="number of layers=1001"):
         decoder_of(CONFIG | {"num_hidden_layers": 10**12})
 
 
