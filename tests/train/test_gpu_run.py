@@ -91,7 +91,7 @@ def test_a_run_is_killed_resumed_and_joined(data: Path, tmp_path: Path, bare: di
             break
     assert process.wait() == -signal.SIGKILL
     killed_at = load_state(tmp_path / "state" / "run" / "checkpoint.pt")["step"]
-    program = command(data, tmp_path, "--minutes", "0.1", "--reserve", "5", "--last")
+    program = command(data, tmp_path, "--minutes", "1.0", "--reserve", "59", "--last")
     said = subprocess.run(program, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=bare, check=True).stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["start"] == "exact checkpoint on this machine"
