@@ -9,7 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -181,9 +181,14 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--paired", type=int, default=12, help="requests that are also carried out alone")
     options.add_argument("--threads", type=int, default=1, help="of the processor; more than are free is far slower")
+    options.add_argument("--http", action="store_true", help="over HTTP on loopback, from a process of its own")
     run = record.start("serving", options, arguments)
     asked = run.options
     torch.set_num_threads(asked.threads)
+    if asked.http:
+        from benchmarks import serving_http
+
+        return serving_http.run_on(replace(run, name="serving_http"))
     results = {}
     for name, make in makers(run.model, min(asked.tokens, 16 * (asked.limit or 4))).items():
         serve(EngineThread(Engine(run.model.network)).start(), [make(0)], 1)  # what the first use of anything costs
