@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", type=_count, metavar="N", help="of an answer (default: the task's)")
     parser.add_argument("--canvas", type=_count, metavar="L", help="tokens denoised at once")
     parser.add_argument(
-        "--ask", type=one_of("way to ask", "complete", "chat", "edit"), metavar="HOW",
-        help="complete, chat or edit (default: the first of the task's that the model can)",
+        "--ask", type=one_of("way to ask", "complete", "chat", "edit", "infill", "rewrite"), metavar="HOW",
+        help="complete, chat, edit, infill or rewrite (default: the first of the task's that the model can)",
     )  # fmt: skip
     parser.add_argument("--base-url", metavar="URL", help="ask a server with OpenAI's API, such as http://HOST:8000/v1")
     parser.add_argument("--api-key-file", type=Path, metavar="FILE", help="the server's key")
@@ -157,6 +157,8 @@ def _evaluate(task: "Task", asker: "Asker", sandbox: Any, args: argparse.Namespa
     )  # fmt: skip
     with _progress(f"{task.name}, {manner.mode}", len(examples) * args.samples) as tell:
         found = runner.run(task, examples, asker, path, about, sandbox=sandbox, workers=args.workers, tell=tell)
+    if task.finish is not None:
+        print(task.finish(examples, found, path), file=sys.stderr)
     return path, found
 
 
@@ -250,6 +252,8 @@ def show(summaries: "Sequence[Summary]") -> None:
         speeds = rate(s.tokens_per_forward), rate(s.tokens_per_second, 1)
         value, lost = f"{100 * s.score.value:.1f}", f"{s.unanswered}/{s.answers}"
         table.add_row(s.header.task, s.header.mode, value, span, str(s.score.examples), *speeds, lost)
+        for name, e in s.also.items():
+            table.add_row(f"  {name}", "", f"{100 * e.value:.1f}", f"{100 * e.low:.1f} to {100 * e.high:.1f}")
     _print(table)
 
 

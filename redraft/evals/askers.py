@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from redraft.results import Result
     from redraft.sampling.decoding import Decoding
 
+EDITS: tuple[Ask, ...] = ("edit", "infill", "rewrite")
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -74,7 +76,7 @@ class Own:
         from redraft.sampling.decoding import to_json
 
         way = choose(task, self.asked, self._able())
-        decoding = to_json(self.model.defaults.edit if way == "edit" else self.decoding)
+        decoding = to_json(self._decoding(way))
         if self.mode == "ar":
             decoding = {"temperature": decoding["temperature"]}  # nothing else applies
         return Manner(self.model.name, self.mode, way, decoding, self.max_tokens or task.max_tokens)
@@ -88,24 +90,48 @@ class Own:
 
     def _result(self, task: Task, example: Example, seed: int) -> "Result":
         way = choose(task, self.asked, self._able())
+        most, decoding = self.max_tokens or task.max_tokens, self._decoding(way)
         if way == "edit":
             return self.model.edit(example.prompt, seed=seed)
-        options: dict[str, Any] = {"mode": self.mode, "seed": seed, "decoding": self.decoding}
-        options["max_tokens"] = self.max_tokens or task.max_tokens
+        if way == "infill":
+            return self.model.infill(example.prompt, example.suffix, gap=most, decoding=decoding, seed=seed)
+        if way == "rewrite":
+            text, told = example.source, example.instruction
+            return self.model.rewrite(text, told, decoding=decoding, max_tokens=most, seed=seed)
+        options: dict[str, Any] = {"mode": self.mode, "seed": seed, "decoding": decoding, "max_tokens": most}
         if self.canvas is not None:
             options["canvas"] = self.canvas
         if way == "chat":
             return self.model.chat([{"role": "user", "content": example.question}], **options)
         return self.model.generate(example.prompt, stop=task.stop, **options)
 
+    def _decoding(self, way: Ask) -> "Decoding":
+        """A gap is filled as the checkpoint recommends for gaps, unless another decoding was asked for."""
+        defaults = self.model.defaults
+        if way == "edit":
+            return defaults.edit
+        return defaults.infill if way == "infill" and self.decoding == defaults.generate else self.decoding
+
     def _able(self) -> dict[Ask, str | None]:
         voice = self.model.voice
-        edits = None
+        able: dict[Ask, str | None] = {"complete": None, "chat": voice.cannot.get("chat")}
         if self.mode != "diffusion":
-            edits = f"an edit has no mode {self.mode!r}"
-        elif voice.edit_id is None:
-            edits = f"{voice.title} was not trained to correct a text"
-        return {"complete": None, "chat": voice.cannot.get("chat"), "edit": edits}
+            return able | dict.fromkeys(EDITS, f"{voice.title} fills and edits in mode diffusion, not {self.mode}")
+        able["edit"] = None if voice.edit_id is not None else f"{voice.title} was not trained to correct a text"
+        able["infill"] = voice.cannot.get("infill")
+        able["rewrite"] = _refusal(self.model)
+        return able
+
+
+def _refusal(model: "Model") -> str | None:
+    """Why a model cannot be told to rewrite a text; None where it can."""
+    from redraft.editing import check_rewrite
+
+    try:
+        check_rewrite(model)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from redraft.evals.task import Example, Hub, Task
+from redraft.evals.task import Example, Hub, Row, Task
 
 MOST = 1 << 30  # bytes that a packed file may unpack to
 
@@ -23,8 +23,12 @@ def load_examples(task: Task, data_dir: Path | None) -> tuple[list[Example], str
     Identifiers are unique: a run is resumed and compared by them.
     """
     path = find_file(task, data_dir)
-    rows = read_rows(path)
+    rows: Sequence[Row] = read_rows(path)
+    digest = hashlib.sha256(path.read_bytes())
     try:
+        if task.beside is not None:
+            rows = task.beside(rows, data_dir)
+            digest.update(json.dumps(rows, sort_keys=True).encode())
         examples = task.examples(rows)
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"{path} is not data of {task.name}: {type(error).__name__} {error}") from None
@@ -33,7 +37,7 @@ def load_examples(task: Task, data_dir: Path | None) -> tuple[list[Example], str
     twice = len(examples) - len({example.id for example in examples})
     if twice:
         raise ValueError(f"{path}: {twice} examples of {task.name} have an identifier of another")
-    return examples, hashlib.sha256(path.read_bytes()).hexdigest()
+    return examples, digest.hexdigest()
 
 
 def find_file(task: Task, data_dir: Path | None) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from redraft.evals import corpora
 from redraft.evals.gleu import corpus_gleu, mean_gleu
 
 Z = 1.959963984540054  # of 95 %
@@ -59,7 +60,11 @@ def gleu(pieces: Sequence[Piece], rng: Random | None = None) -> float:
     return corpus_gleu([alternatives[rng.randrange(len(alternatives))] for alternatives in statistics])
 
 
-METRICS: Mapping[str, Callable[[Sequence[Piece], Random | None], float]] = {"mean": mean, "gleu": gleu}
+METRICS: Mapping[str, Callable[[Sequence[Piece], Random | None], float]] = {
+    "mean": mean,
+    "gleu": gleu,
+    **corpora.METRICS,
+}
 
 
 def estimate(pieces: Sequence[Piece], metric: str = "mean", *, draws: int = 1000, seed: int = 0) -> Estimate:

@@ -77,7 +77,7 @@ def _section(summary: Summary, run: Run, samples: bool) -> str:
 
 
 def _estimates(summary: Summary) -> str:
-    named = {f"pass@{k}": found for k, found in summary.pass_at.items()} | summary.groups
+    named = {f"pass@{k}": found for k, found in summary.pass_at.items()} | summary.also | summary.groups
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{100 * e.value:.1f}</td><td>{100 * e.low:.1f} to {100 * e.high:.1f}</td>"
         f"<td>{e.examples}</td></tr>"

@@ -24,6 +24,7 @@ class Header:
     mode        "diffusion", "ar", "verify"; "server" for what answers over HTTP
     data        hash of the file with the examples
     left_out    examples that need modules this machine lacks
+    also        metrics beside the first
     """
 
     task: str
@@ -43,6 +44,7 @@ class Header:
     redraft: str
     machine: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
+    also: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

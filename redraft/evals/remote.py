@@ -8,7 +8,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +57,9 @@ class Server:
             raise ValueError(f"{self.base_url!r} must begin with http:// or https://")
 
     def manner(self, task: Task) -> Manner:
-        able: Mapping[Ask, str | None] = {"complete": None, "chat": None, "edit": "a server is asked to edit by chat"}
+        by_chat = "a server is asked to edit by chat"
+        able: dict[Ask, str | None] = {"complete": None, "chat": None, "infill": None}
+        able |= {"edit": by_chat, "rewrite": by_chat}
         way = choose(task, self.asked, able)
         return Manner(self.model, "server", way, {"temperature": self.temperature}, self.max_tokens or task.max_tokens)
 
@@ -80,6 +82,8 @@ class Server:
         body["temperature"] = self.temperature
         if manner.ask == "chat":
             return "/chat/completions", body | {"messages": [{"role": "user", "content": example.question}]}
+        if manner.ask == "infill":
+            return "/completions", body | {"prompt": example.prompt, "suffix": example.suffix}
         stops = {"stop": list(task.stop[:MAX_STOPS])} if task.stop else {}
         return "/completions", body | {"prompt": example.prompt} | stops
 

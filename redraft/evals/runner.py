@@ -18,7 +18,9 @@ from redraft.evals import records
 from redraft.evals.askers import Asker, Manner, Reply
 from redraft.evals.records import Header, Record, Run
 from redraft.evals.sandbox import Sandbox
-from redraft.evals.task import Bench, Example, Task, Verdict
+from redraft.evals.task import Ask, Bench, Example, Task, Verdict
+
+GAP = "\N{WHITE SQUARE}"
 
 
 class Wanted(NamedTuple):
@@ -61,7 +63,7 @@ def header(
         task=task.name, title=task.title, version=task.version, metric=task.metric, model=manner.model,
         mode=manner.mode, ask=manner.ask, decoding=manner.decoding, max_tokens=manner.max_tokens, samples=samples,
         seed=seed, data=data, withheld=task.withheld, date=datetime.now(UTC).isoformat(timespec="seconds"),
-        redraft=__version__, machine=machine or {}, left_out=left_out,
+        redraft=__version__, machine=machine or {}, left_out=left_out, also=task.also,
     )  # fmt: skip
 
 
@@ -103,6 +105,9 @@ def run(
 def _replies(
     task: Task, asker: Asker, wanted: Sequence[Wanted], workers: int
 ) -> Iterator[tuple[Wanted, Reply]]:  # fmt: skip
+    for item in (item for item in wanted if item.example.refused):
+        yield item, Reply("", 0.0, error=item.example.refused)
+    wanted = [item for item in wanted if not item.example.refused]
     if workers == 1:
         for item in wanted:
             yield item, asker.ask(task, item.example, item.sample, item.seed)
@@ -124,12 +129,21 @@ def judged(task: Task, manner: Manner, item: Wanted, reply: Reply, bench: Bench)
         verdict = task.judge(example, reply.text, manner.ask, bench)
     if reply.error is not None:
         verdict = replace(verdict, score=0.0, why="no answer")
-    asked = example.question if manner.ask == "chat" else example.prompt
+    asked = records.shown_prompt(shown(example, manner.ask), task.withheld)
     rate = reply.tokens / reply.forwards if reply.tokens is not None and reply.forwards else None
     return Record(
         task=task.name, id=example.id, sample=item.sample, group=example.group,
-        prompt=records.shown_prompt(asked, task.withheld), output=reply.text, score=verdict.score, why=verdict.why,
+        prompt=asked, output=reply.text, score=verdict.score, why=verdict.why,
         parts=json.loads(json.dumps(verdict.parts)), error=reply.error, mode=manner.mode, ask=manner.ask,
         decoding=manner.decoding, tokens=reply.tokens, forwards=reply.forwards, tokens_per_forward=rate,
         seconds=reply.seconds, seed=item.seed,
     )  # fmt: skip
+
+
+def shown(example: Example, ask: Ask) -> str:
+    """What was asked, as a record shows it."""
+    if ask == "infill":
+        return f"{example.prompt}{GAP}{example.suffix}"
+    if ask == "rewrite":
+        return f"{example.instruction}\n\n{example.source}"
+    return example.question if ask == "chat" else example.prompt

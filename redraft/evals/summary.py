@@ -4,7 +4,7 @@ Knows records and metrics. Refuses to know how numbers are shown.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redraft.evals.metrics import Difference, Estimate, Piece, estimate, paired, pass_at_k, ratio
 from redraft.evals.records import Header, Record, Run
@@ -17,6 +17,7 @@ class Summary:
     score         of one answer per example: pass@1, accuracy, or the corpus metric
     pass_at       k -> pass@k, where there are several samples
     groups        of parts of the benchmark
+    also          metric -> its value, of metrics beside the first
     unanswered    answers that are missing because something failed; they count as wrong
     """
 
@@ -29,6 +30,7 @@ class Summary:
     seconds: float
     unanswered: int
     answers: int
+    also: dict[str, Estimate] = field(default_factory=dict)
 
 
 def summarise(run: Run) -> Summary:
@@ -46,12 +48,13 @@ def summarise(run: Run) -> Summary:
         seconds=sum(record.seconds for record in run.records),
         unanswered=len(run.records) - len(answered),
         answers=len(run.records),
+        also={name: estimate(pieces(header, list(examples.values()), name), name) for name in header.also},
     )
 
 
-def pieces(header: Header, examples: Sequence[Sequence[Record]]) -> list[Piece]:
-    """What each example contributes to the metric: the mean score of its samples, or the parts of the first."""
-    if header.metric != "mean":
+def pieces(header: Header, examples: Sequence[Sequence[Record]], metric: str | None = None) -> list[Piece]:
+    """What each example contributes to a metric (the run's): the mean score of its samples, or the first's parts."""
+    if (metric or header.metric) != "mean":
         return [samples[0].parts for samples in examples]
     return [sum(record.score for record in samples) / len(samples) for samples in examples]
 

@@ -5,11 +5,15 @@ Knows texts and verdicts. Refuses to know models, files and how often something 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from redraft.evals.sandbox import Limits, Sandbox
 
-Ask = Literal["complete", "chat", "edit"]
+if TYPE_CHECKING:
+    from redraft.evals.records import Run
+
+Ask = Literal["complete", "chat", "edit", "infill", "rewrite"]
 Row = Mapping[str, Any]
 
 
@@ -17,11 +21,15 @@ Row = Mapping[str, Any]
 class Example:
     """One question.
 
-    prompt    a text to go on from; of an edit, the text to correct
-    question  what a user says to a chat model
-    target    what the judge compares with: plain JSON values
-    group     a part of the benchmark that is also reported on its own
-    needs     modules without which no answer could pass: where they are missing, the example is left out, aloud
+    prompt       a text to go on from; of an edit, the text to correct; of an infill, what stands before the gap
+    question     what a user says to a chat model
+    target       what the judge compares with: plain JSON values
+    group        a part of the benchmark that is also reported on its own
+    needs        modules without which no answer could pass: where they are missing, the example is left out, aloud
+    suffix       of an infill, what stands behind the gap
+    source       of a rewrite, the text
+    instruction  of a rewrite, what is to become of it
+    refused      why nobody may be asked this; it counts as unanswered
     """
 
     id: str
@@ -30,6 +38,10 @@ class Example:
     target: Any
     group: str = ""
     needs: tuple[str, ...] = ()
+    suffix: str = ""
+    source: str = ""
+    instruction: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,9 @@ class Task:
     max_tokens  of an answer
     stop        strings that end a completion
     metric      how scores become one number: a name in `metrics.METRICS`
+    also        further metrics that are reported beside it
+    beside      adds to the rows what lies beside their file; the folder is None where the data is the hub's
+    finish      makes something of a finished run, at a path like the run's, and says in a line what it was
     runs_code   whether the judge needs a sandbox
     withheld    whether its questions must not be shown: records hold a hash of them, reports hold nothing
     """
@@ -91,6 +106,9 @@ class Task:
     hub: Hub | None = None
     stop: tuple[str, ...] = ()
     metric: str = "mean"
+    also: tuple[str, ...] = ()
+    beside: Callable[[Sequence[Row], Path | None], Sequence[Row]] | None = None
+    finish: "Callable[[Sequence[Example], Run, Path], str] | None" = None
     runs_code: bool = False
     withheld: bool = False
     limits: Limits = field(default_factory=Limits)

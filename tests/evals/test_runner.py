@@ -10,6 +10,7 @@ import pytest
 
 from redraft.evals import records, runner
 from redraft.evals.askers import Own, Reply, recorded
+from redraft.evals.corpora import restoration_counts
 from redraft.evals.data import load_examples
 from redraft.evals.page import page
 from redraft.evals.records import Run, read_run
@@ -17,7 +18,7 @@ from redraft.evals.registry import get_task
 from redraft.evals.remote import Server, read_reply
 from redraft.evals.sandbox import Sandbox
 from redraft.evals.summary import compare, summarise
-from redraft.evals.task import Example, Task
+from redraft.evals.task import Example, Task, Verdict
 from redraft.library import load
 from tests.evals.conftest import write_rows
 from tests.evals.server import Answer, serving
@@ -351,7 +352,7 @@ def test_an_edit_is_an_edit_and_has_no_autoregressive_mode(tmp_path: Path, check
     run = evaluate(task, examples, asker, tmp_path / "run.jsonl")
     assert run.records[0].output == model.edit("He go home.", seed=run.records[0].seed).text
     assert 0 <= summarise(run).score.value <= 1
-    with pytest.raises(ValueError, match="an edit has no mode 'ar'"):
+    with pytest.raises(ValueError, match="edits in mode diffusion, not ar"):
         Own(model, "ar", model.defaults.generate, asked="edit").manner(task)
     with pytest.raises(ValueError, match="jfleg cannot be asked by 'complete', only by edit or chat"):
         Own(model, "ar", model.defaults.generate, asked="complete").manner(task)
@@ -380,3 +381,60 @@ def test_what_is_no_reply_is_said_to_be_none(data: bytes) -> None:
 def test_records_keep_lines_that_json_alone_would_break(tmp_path: Path, sums: Any) -> None:
     run = evaluate(sums[0], sums[1][:1], Parrot(lambda e, s: "a\u2028b\u0085c\r\n\ud800 0"), tmp_path / "r.jsonl")
     assert records.read_run(tmp_path / "r.jsonl").records == run.records
+
+
+def test_what_nobody_may_be_asked_is_not_asked_and_counts_as_wrong(sums: Any, tmp_path: Path) -> None:
+    task, examples = sums
+    examples = [replace(examples[0], refused="too long for this benchmark"), *examples[1:4]]
+    asked: list[str] = []
+
+    def answer(example: Example, sample: int) -> str:
+        asked.append(example.id)
+        return example.target
+
+    for workers in (1, 2):
+        path = tmp_path / f"run{workers}.jsonl"
+        run = evaluate(task, examples, Parrot(answer), path, workers=workers)
+        assert [r.score for r in run.records] == [0.0, 1.0, 1.0, 1.0]
+        assert run.records[0].error == "too long for this benchmark"
+    assert examples[0].id not in asked
+
+
+def test_a_gap_is_asked_of_a_server_by_its_suffix(sums: Any) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def answer(path: str, body: dict[str, Any]) -> Answer:
+        seen.append(body | {"path": path})
+        return "1"
+
+    task = replace(sums[0], asks=("infill",))
+    example = replace(sums[1][0], prompt="before", suffix="behind")
+    with serving(answer) as url:
+        assert Server(url, "fake").ask(task, example, 0, 0).text == "1"
+    assert (seen[0]["path"], seen[0]["prompt"], seen[0]["suffix"]) == ("/v1/completions", "before", "behind")
+
+
+def test_metrics_beside_the_first_are_in_the_summary_and_survive_the_file(sums: Any, tmp_path: Path) -> None:
+    def judge(example: Example, answer: str, ask: str, bench: Any) -> Any:
+        return Verdict(0.5, parts=restoration_counts(answer, "Go, Ann!"))
+
+    task = replace(sums[0], judge=judge, also=("marks_f1", "capitals_f1"))
+    evaluate(task, sums[1], Parrot(lambda e, s: "Go Ann!"), tmp_path / "run.jsonl")
+    summary = summarise(read_run(tmp_path / "run.jsonl"))
+    assert summary.score.value == 0.5
+    assert summary.also["capitals_f1"].value == 1
+    assert summary.also["marks_f1"].value == pytest.approx(2 / 3)
+    assert "marks_f1" in page([read_run(tmp_path / "run.jsonl")])
+
+
+def test_what_lies_beside_the_file_is_part_of_the_data_and_of_its_hash(sums: Any, tmp_path: Path) -> None:
+    def beside(rows: Any, folder: Path | None) -> Any:
+        assert folder is not None
+        return [row | {"answer": (folder / "answers.txt").read_text()} for row in rows]
+
+    found = []
+    for text in ("#### 1", "#### 2"):
+        (tmp_path / "answers.txt").write_text(text)
+        found.append(load_examples(replace(sums[0], beside=beside), tmp_path))
+    assert [examples[5].target for examples, _ in found] == ["1", "2"]
+    assert found[0][1] != found[1][1]
