@@ -150,7 +150,7 @@ class _Run:
         with torch.autocast(torch.device(config.device).type, torch.bfloat16, enabled=config.bf16):
             loss, parts = three_mode_loss(
                 self.model, batch, config.loss, remember=remember, attention=config.attention, chosen=chosen,
-                mean=self.world.mean,
+                mean=self.world.mean, compiled=config.compile,
             )  # fmt: skip
         loss.backward()  # type: ignore[no-untyped-call]
         self.norm, self.rate = self.optimizer.step(step, config.steps)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from redraft.core.attention import causal_context, flex_block_mask, sdpa_mask
 from redraft.data.packing import Batch, Part
 from redraft.models.three_mode import ThreeModeModel
 from redraft.models.transformer import Attend
+from redraft.train.head import head_loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +82,12 @@ def three_mode_loss(
     attention: str = "auto",
     chosen: Chosen | None = None,
     mean: Callable[[Tensor], Tensor] = lambda value: value,
+    compiled: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Scalar loss and the mean of each part in nats per token.
 
     With `remember` a first pass without gradient makes the predictions that self-conditioning feeds back; `chosen` is
-    `choose(batch)`, where that was done before. `mean` averages over processes: with it, the mean of their losses is
+    `choose(batch)`, where that was done before; `compiled` fuses the head's loss. `mean` averages over processes: with it, the mean of their losses is
     the loss of all their batches together.
     """
     attend = attention_for(batch, attention)
@@ -96,15 +97,16 @@ def three_mode_loss(
     part_N = batch.part_BT.flatten()[index_N]
     # A spare position may have a target that can never be said, and infinity times 0 is no number.
     targets_N = batch.targets_BT.flatten()[index_N].where(weight_N > 0, 0)
-    hidden_ND = hidden_BTD.flatten(0, 1).index_select(0, index_N)
-    weighted_N = F.cross_entropy(model.head(hidden_ND), targets_N, reduction="none") * weight_N
-    total = weighted_N.new_zeros(())
-    report: dict[str, Tensor] = {}
+    share_N = torch.zeros_like(weight_N)
+    scale_N = torch.zeros_like(weight_N)
     for part in PARTS:
-        nats = (weighted_N * (part_N == part)).sum() / _denominator(batch, part, mean)
-        total = total + config.of(part) * nats
-        report[part.name.lower()] = nats.detach()
-    return total, report
+        own_N = weight_N * (part_N == part) / _denominator(batch, part, mean)
+        share_N, scale_N = share_N + own_N, scale_N + own_N * config.of(part)
+    hidden_ND = hidden_BTD.flatten(0, 1).index_select(0, index_N)
+    total, nats_N = head_loss(
+        hidden_ND, model.embed.weight, model.banned_V, targets_N, scale_N, compiled=compiled
+    )  # fmt: skip
+    return total, {part.name.lower(): (nats_N * share_N * (part_N == part)).sum() for part in PARTS}
 
 
 def _denominator(batch: Batch, part: Part, mean: Callable[[Tensor], Tensor]) -> Tensor:
