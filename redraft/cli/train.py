@@ -19,9 +19,11 @@ EXAMPLES = """\
   redraft train tiny --data-dir data
   redraft train tiny --data-dir data --out runs/short --set train.steps=200
   redraft train tiny --data-dir data --out runs/short --set train.steps=200 --resume
+  redraft train tiny --data-dir data --out runs/more --from redraft/weights/tiny
 
 A recipe is a function in recipes/; --set changes one of its values and --resume goes on from the last checkpoint, to
-the same numbers. At the end OUT/model is a checkpoint folder with averaged weights, ready for --model."""
+the same numbers. --from trains a model further: its sizes must be the recipe's, and its tokenizer is kept. At the end
+OUT/model is a checkpoint folder with averaged weights, ready for --model."""
 
 PLAIN_LINES = 20  # progress lines of a run that nobody watches
 NOT_PARTS = ("step", "loss", "norm", "rate", "tokens_per_s")
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, default=Path("data"), metavar="D", help="where the texts are (data)")
     parser.add_argument("--out", type=Path, metavar="OUT", help="the run's folder (default: runs/RECIPE)")
     parser.add_argument("--set", action="append", default=[], metavar="K=V", help="change a value; repeatable")
+    parser.add_argument("--from", dest="start", metavar="MODEL", help="begin from this checkpoint's weights")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: what torch chooses)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -73,7 +76,7 @@ def _train(recipe: "Recipe", args: argparse.Namespace, out: Path) -> dict[str, A
     """Train and export; the last record of the run."""
     import torch
 
-    from redraft.library import Defaults
+    from redraft.library import Defaults, find
     from redraft.models.checkpoint import save_checkpoint
     from redraft.train.recipe import run as run_recipe
 
@@ -86,7 +89,8 @@ def _train(recipe: "Recipe", args: argparse.Namespace, out: Path) -> dict[str, A
             last.update(record)
             progress(record)
 
-        model = run_recipe(recipe, args.data_dir, out, resume=args.resume, progress=keep)
+        start = find(args.start) if args.start else None
+        model = run_recipe(recipe, args.data_dir, out, start=start, resume=args.resume, progress=keep)
     tokenizer_file = out / "data" / "tokenizer.json"
     save_checkpoint(model, out / "model", tokenizer_file=tokenizer_file, generation=Defaults().to_json())
     return last

@@ -1,8 +1,8 @@
 """The head's loss without its logits: cross-entropy and both gradients, a few rows at a time.
 
 Logits of all positions, their exponentials and their gradient are most of the memory traffic of a small model's step.
-Here a stretch of rows is scored, its loss and gradient are taken while it is still in the cache, and the logits are gone.
-Knows hidden states, a matrix and targets. Shapes: N positions, D model, V vocabulary, n positions of a stretch.
+Here a stretch of rows is scored, its loss and gradient are taken while it is still in the cache, and the logits are
+gone. Knows hidden states, a matrix and targets. Shapes: N positions, D model, V vocabulary, n positions of a stretch.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,13 @@ Rows = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def head_loss(
-    hidden_ND: Tensor, weight_VD: Tensor, banned_V: Tensor, targets_N: Tensor, scale_N: Tensor, *, compiled: bool = False
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    banned_V: Tensor,
+    targets_N: Tensor,
+    scale_N: Tensor,
+    *,
+    compiled: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Sum of scale_N * nats_N, and nats_N without gradient: -log softmax(hidden @ weight.T + banned)[targets].
 
@@ -31,9 +37,7 @@ def head_loss(
     return total, nats_N
 
 
-def nats_and_gradient(
-    logits_nV: Tensor, banned_V: Tensor, targets_n: Tensor, scale_n: Tensor
-) -> tuple[Tensor, Tensor]:
+def nats_and_gradient(logits_nV: Tensor, banned_V: Tensor, targets_n: Tensor, scale_n: Tensor) -> tuple[Tensor, Tensor]:
     """Nats of the targets, and the gradient of scale * nats with respect to the logits, in the logits' data type."""
     scores_nV = logits_nV.float() + banned_V
     lse_n = scores_nV.logsumexp(-1)

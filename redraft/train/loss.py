@@ -87,8 +87,8 @@ def three_mode_loss(
     """Scalar loss and the mean of each part in nats per token.
 
     With `remember` a first pass without gradient makes the predictions that self-conditioning feeds back; `chosen` is
-    `choose(batch)`, where that was done before; `compiled` fuses the head's loss. `mean` averages over processes: with it, the mean of their losses is
-    the loss of all their batches together.
+    `choose(batch)`, where that was done before; `compiled` fuses the head's loss. `mean` averages over processes: with
+    it, the mean of their losses is the loss of all their batches together.
     """
     attend = attention_for(batch, attention)
     memory = _first_pass(model, batch, attend) if remember else None

@@ -5,6 +5,7 @@ functions in `recipes/` that return a `Recipe`.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from redraft.core.corruption import Hybrid
 from redraft.data.mixture import Mixture, MixtureConfig
 from redraft.data.passages import Passages, build_passages, corpus, held_out, load_passages
 from redraft.data.tokenizer import SPECIALS, TextTokenizer, load_tokenizer, train_tokenizer
+from redraft.models.checkpoint import load_checkpoint
 from redraft.models.config import ModelConfig
 from redraft.models.three_mode import ThreeModeModel
 from redraft.train.loop import Progress, TrainConfig, resumes, train
@@ -95,19 +97,40 @@ def mixture_of(recipe: Recipe, tokenizer: TextTokenizer, passages: Passages) -> 
 
 
 def run(
-    recipe: Recipe, data_dir: Path, folder: Path, *, resume: bool = False, progress: Progress = lambda record: None
-) -> ThreeModeModel:
-    """Prepare, train and return the model with averaged weights. The recipe is saved beside the checkpoint."""
+    recipe: Recipe, data_dir: Path, folder: Path, *, start: Path | None = None, resume: bool = False,
+    progress: Progress = lambda record: None,
+) -> ThreeModeModel:  # fmt: skip
+    """Prepare, train and return the model with averaged weights. The recipe is saved beside the checkpoint.
+
+    With `start`, a checkpoint folder of the same sizes, training begins from its weights and keeps its tokenizer.
+    """
     import torch
 
     resumes(folder, resume)  # before anything of another run is overwritten
-    with join_world().first():
-        tokenizer, passages, _ = prepare(recipe, data_dir, folder / "data")
-        (folder / "recipe.json").write_text(json.dumps(plain(recipe), indent=2) + "\n")
     torch.manual_seed(recipe.seed)
-    model = ThreeModeModel(recipe.model)
+    model = ThreeModeModel(recipe.model) if start is None or resume else started(recipe, start)
+    with join_world().first():
+        if start is not None and not (folder / "data" / "tokenizer.json").exists():
+            (folder / "data").mkdir(parents=True, exist_ok=True)
+            shutil.copy(start / "tokenizer.json", folder / "data" / "tokenizer.json")
+        tokenizer, passages, _ = prepare(recipe, data_dir, folder / "data")
+        (folder / "recipe.json").write_text(json.dumps(plain(recipe) | _origin(start), indent=2) + "\n")
     data = mixture_of(recipe, tokenizer, passages)
     return train(model, data, recipe.train, folder, resume=resume, progress=progress)
+
+
+def started(recipe: Recipe, start: Path) -> ThreeModeModel:
+    """The checkpoint's model, for a recipe of the same sizes. Raises ValueError, naming the fields that differ."""
+    model = load_checkpoint(start)
+    pairs = ((f.name, getattr(recipe.model, f.name), getattr(model.config, f.name)) for f in fields(recipe.model))
+    differ = [f"{name} {mine!r} and {held!r}" for name, mine, held in pairs if mine != held]
+    if differ:
+        raise ValueError(f"{start} is not the model of recipe {recipe.name!r}: {'; '.join(differ)}")
+    return model.train().requires_grad_(True)
+
+
+def _origin(start: Path | None) -> dict[str, str]:
+    return {} if start is None else {"start": str(start)}
 
 
 def plain(value: Any) -> Any:

@@ -22,7 +22,9 @@ def trains(monkeypatch, checkpoint) -> dict[str, Any]:
     """Training that takes two steps of nothing; what it was called with is kept."""
     called: dict[str, Any] = {}
 
-    def run_recipe(recipe: Recipe, data_dir: Path, folder: Path, *, resume: bool, progress: Any) -> ThreeModeModel:
+    def run_recipe(
+        recipe: Recipe, data_dir: Path, folder: Path, *, start: Path | None, resume: bool, progress: Any
+    ) -> ThreeModeModel:
         called.update(steps=recipe.train.steps, data_dir=data_dir, folder=folder, resume=resume)
         (folder / "data").mkdir(parents=True, exist_ok=True)
         text_size = load(checkpoint).network.config.text_size

@@ -25,7 +25,9 @@ def plain(hidden: torch.Tensor, weight: torch.Tensor, banned: torch.Tensor, targ
 
 
 @pytest.mark.parametrize("rows", [5, 37, 512])
-def test_stretches_give_the_loss_and_the_gradients_of_the_plain_head(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stretches_give_the_loss_and_the_gradients_of_the_plain_head(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(head.ROWS, "cpu", rows)
     hidden, weight, banned, targets, scale = inputs()
     total, nats = head_loss(hidden, weight, banned, targets, scale)
@@ -38,7 +40,9 @@ def test_stretches_give_the_loss_and_the_gradients_of_the_plain_head(rows: int, 
 
 
 def test_no_position_is_a_loss_of_zero_with_gradients() -> None:
-    hidden, weight, banned, targets, scale = (value[:0] if n in (0, 3, 4) else value for n, value in enumerate(inputs()))
+    hidden, weight, banned, targets, scale = (
+        value[:0] if n in (0, 3, 4) else value for n, value in enumerate(inputs())
+    )
     total, nats = head_loss(hidden, weight, banned, targets, scale)
     assert total == 0
     assert nats.shape == (0,)

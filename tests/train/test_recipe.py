@@ -15,9 +15,11 @@ from redraft.core.corruption import Hybrid
 from redraft.data.passages import held_out
 from redraft.data.sources import SOURCES
 from redraft.data.tokenizer import SPECIALS, load_tokenizer
+from redraft.models.checkpoint import save_checkpoint
 from redraft.models.three_mode import ThreeModeModel
 from redraft.train import recipe as module
 from redraft.train.checkpoint import load_state
+from redraft.train.optim import OptimConfig
 from redraft.train.recipe import Recipe, mixture_of, model_config, prepare, run, special_ids
 from tests.data.tiny import VOCAB, stories
 from tests.train.tiny_run import MIXTURE, config, model
@@ -169,6 +171,24 @@ def test_seeds_give_other_weights_and_one_seed_the_same(data_dir: Path, tmp_path
     ]
     assert (weights[0] == weights[1]).all()
     assert not (weights[0] == weights[2]).all()
+
+
+def test_a_run_may_begin_from_a_checkpoint_of_its_sizes(data_dir: Path, tmp_path: Path) -> None:
+    """Its weights and tokenizer, and a step so small that nothing moved."""
+    first = run(RECIPE, data_dir, tmp_path / "first")
+    start = tmp_path / "model"
+    tokenizer = tmp_path / "first" / "data" / "tokenizer.json"
+    save_checkpoint(first, start, tokenizer_file=tokenizer, dtype=torch.float32)
+    slow = replace(
+        RECIPE, seed=7, train=replace(RECIPE.train, steps=1, optim=OptimConfig(matrix_lr=1e-9, other_lr=1e-9))
+    )
+    second = run(slow, data_dir, tmp_path / "second", start=start)
+    torch.testing.assert_close(second.embed.weight, first.embed.weight)
+    assert (tmp_path / "second" / "data" / "tokenizer.json").read_bytes() == tokenizer.read_bytes()
+    assert json.loads((tmp_path / "second" / "recipe.json").read_text())["start"] == str(start)
+    wider = replace(RECIPE, model=replace(RECIPE.model, intermediate_size=16))
+    with pytest.raises(ValueError, match="intermediate_size 16 and"):
+        run(wider, data_dir, tmp_path / "third", start=start)
 
 
 # ------------------------------------------------------------------ the recipes of the project
