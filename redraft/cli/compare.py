@@ -50,16 +50,16 @@ def _pairs(first: Path, second: Path) -> "list[tuple[Run, Run]]":
     left, right = ([read_run(path) for path in find_runs(folder)] for folder in (first, second))
     if len(left) == len(right) == 1:
         return [(left[0], right[0])]
-    named = {(run.header.task, run.header.mode): run for run in right}
-    pairs = [(run, named[key]) for run in left if (key := (run.header.task, run.header.mode)) in named]
+    named = {(run.header.task, run.header.label): run for run in right}
+    pairs = [(run, named[key]) for run in left if (key := (run.header.task, run.header.label)) in named]
     if not pairs:
         raise ValueError(f"{first} and {second} have no task in common in the same mode; name two files instead")
     return pairs
 
 
 def _side(run: "Run") -> dict[str, str]:
-    return {"model": run.header.model, "mode": run.header.mode}
+    return {"model": run.header.model, "mode": run.header.mode, "setting": run.header.setting}
 
 
 def _name(run: "Run") -> str:
-    return f"{run.header.model} ({run.header.mode})"
+    return f"{run.header.model} ({run.header.label})"

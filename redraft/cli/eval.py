@@ -25,6 +25,7 @@ HELP = "ask a model a benchmark's questions and judge the answers"
 EXAMPLES = """\
   redraft eval
   redraft eval gsm8k,humaneval --data-dir data --mode diffusion,ar --limit 20 --temperature 0
+  redraft eval mbpp --data-dir data --baseline ar,one-per-step,llada,./qwen3-folder
   redraft eval gpqa_diamond --base-url http://127.0.0.1:8000/v1 --model redraft-tiny --workers 8
 
 Without a task it lists them. Every answer is a line of DIR/TASK.MODE.jsonl; the same command goes on where it was
@@ -38,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the data (default: the hub, if it can)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/eval/MODEL)")
     parser.add_argument("--mode", type=_modes, metavar="MODE[,MODE]", help="diffusion, ar, verify: one run each")
+    parser.add_argument(
+        "--baseline", type=_names, default=(), metavar="B[,B]",
+        help="beside it: ar, one-per-step, left-to-right, llada, or a transformers model's folder or hub name",
+    )  # fmt: skip
     parser.add_argument("--limit", type=_count, metavar="N", help="so many examples, always the same ones")
     parser.add_argument("--samples", type=_count, default=1, metavar="N", help="answers per example, for pass@k (1)")
     parser.add_argument("--max-tokens", type=_count, metavar="N", help="of an answer (default: the task's)")
@@ -87,9 +92,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.base_url is not None:
         if args.model is None:
             raise ValueError("--base-url needs --model, the name by which the server knows it")
-        _idle(args, "--base-url", ("mode", "canvas", "policy", "steps", "decoding", "replay"))
+        _idle(args, "--base-url", ("mode", "canvas", "policy", "steps", "decoding", "replay", "baseline"))
     if args.replay is not None:
-        _idle(args, "--replay", ("mode", "canvas", "policy", "steps", "decoding", "temperature", "max_tokens", "ask"))
+        _idle(args, "--replay", ("mode", "baseline", "canvas", "policy", "steps", "decoding", "temperature", "max_tokens", "ask"))
     if args.base_url is None and args.workers > 1:
         raise ValueError("--workers is about servers; a loaded model answers one question at a time")
     if args.decoding is not None and not args.decoding.lstrip().startswith("{"):
@@ -100,7 +105,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _idle(args: argparse.Namespace, option: str, names: Sequence[str]) -> None:
     for name in names:
-        if getattr(args, name) is not None:
+        if getattr(args, name) not in (None, ()):
             raise ValueError(f"--{name.replace('_', '-')} does not apply to {option}")
 
 
@@ -131,7 +136,11 @@ def _own(args: argparse.Namespace) -> "list[Asker]":
             raise ValueError(f"{model.name} has no mode {mode!r}, only {', '.join(model.voice.modes)}")
     decoding = decoding_of(args, model.defaults.generate)
     _check_samples(args, decoding.temperature)
-    return [Own(model, mode, decoding, args.max_tokens, args.canvas, args.ask) for mode in modes]
+    from redraft.evals.baselines import baseline
+
+    asked = [Own(model, mode, decoding, args.max_tokens, args.canvas, args.ask) for mode in modes]
+    others = [baseline(name, asked[0]) for name in args.baseline if name != "ar" or "ar" not in modes]
+    return [*asked, *others]
 
 
 def _check_samples(args: argparse.Namespace, heat: Any) -> None:
@@ -151,11 +160,11 @@ def _evaluate(task: "Task", asker: "Asker", sandbox: Any, args: argparse.Namespa
         print(f"{task.name}: {len(lacking)} of {len(examples)} left out, which need {names}", file=sys.stderr)
     examples = runner.chosen([example for example in examples if example.id not in lacking], args.limit)
     folder = args.out or Path("runs/eval") / Path(manner.model).name
-    path = folder / f"{task.name}.{manner.mode}.jsonl"
+    path = folder / manner.file_name(task)
     about = runner.header(
         task, manner, data=digest, samples=args.samples, seed=args.seed, left_out=len(lacking), machine=_machine()
     )  # fmt: skip
-    with _progress(f"{task.name}, {manner.mode}", len(examples) * args.samples) as tell:
+    with _progress(f"{task.name}, {about.label}", len(examples) * args.samples) as tell:
         found = runner.run(task, examples, asker, path, about, sandbox=sandbox, workers=args.workers, tell=tell)
     if task.finish is not None:
         print(task.finish(examples, found, path), file=sys.stderr)
@@ -227,7 +236,7 @@ def numbers(summary: "Summary") -> dict[str, Any]:
 
     values = asdict(summary)
     header = values.pop("header")
-    kept = ("task", "model", "mode", "ask", "decoding", "max_tokens", "samples", "seed", "left_out")
+    kept = ("task", "model", "mode", "setting", "ask", "decoding", "max_tokens", "samples", "seed", "left_out")
     plain: dict[str, Any] = _finite({name: header[name] for name in kept} | values)
     return plain
 
@@ -251,7 +260,7 @@ def show(summaries: "Sequence[Summary]") -> None:
         span = f"{100 * s.score.low:.1f} to {100 * s.score.high:.1f}"
         speeds = rate(s.tokens_per_forward), rate(s.tokens_per_second, 1)
         value, lost = f"{100 * s.score.value:.1f}", f"{s.unanswered}/{s.answers}"
-        table.add_row(s.header.task, s.header.mode, value, span, str(s.score.examples), *speeds, lost)
+        table.add_row(s.header.task, s.header.label, value, span, str(s.score.examples), *speeds, lost)
         for name, e in s.also.items():
             table.add_row(f"  {name}", "", f"{100 * e.value:.1f}", f"{100 * e.low:.1f} to {100 * e.high:.1f}")
     _print(table)
@@ -268,6 +277,10 @@ def _print(table: "Table") -> None:
 
 def _modes(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(one_of("mode", *MODES), text.split(","))))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in text.split(",") if name))
 
 
 def _count(text: str) -> int:

@@ -3,6 +3,7 @@
 Knows how an example becomes a call of the library. Refuses to know whether an answer is right.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,6 +39,12 @@ class Manner:
     ask: Ask
     decoding: Mapping[str, Any] | None
     max_tokens: int
+    setting: str = ""
+
+    def file_name(self, task: Task) -> str:
+        """The file of a run, such as gsm8k.diffusion.threshold-0.9.jsonl."""
+        words = [task.name, self.mode, re.sub(r"[^\w.=+]+", "-", self.setting).strip("-")]
+        return ".".join([word for word in words if word] + ["jsonl"])
 
 
 class Asker(Protocol):
@@ -71,6 +78,7 @@ class Own:
     max_tokens: int | None = None
     canvas: int | None = None
     asked: Ask | None = None
+    setting: str = ""
 
     def manner(self, task: Task) -> Manner:
         from redraft.sampling.decoding import to_json
@@ -79,7 +87,10 @@ class Own:
         decoding = to_json(self._decoding(way))
         if self.mode == "ar":
             decoding = {"temperature": decoding["temperature"]}  # nothing else applies
-        return Manner(self.model.name, self.mode, way, decoding, self.max_tokens or task.max_tokens)
+        elif self.canvas is not None:
+            decoding["canvas"] = self.canvas
+        most = self.max_tokens or task.max_tokens
+        return Manner(self.model.name, self.mode, way, decoding, most, self.setting)
 
     def ask(self, task: Task, example: Example, sample: int, seed: int) -> Reply:
         try:
@@ -146,7 +157,7 @@ class Recorded:
         if header.task != task.name:
             raise ValueError(f"the recorded run is of {header.task}, not of {task.name}")
         way: Ask = header.ask  # type: ignore[assignment]
-        return Manner(header.model, header.mode, way, header.decoding, header.max_tokens)
+        return Manner(header.model, header.mode, way, header.decoding, header.max_tokens, header.setting)
 
     def ask(self, task: Task, example: Example, sample: int, seed: int) -> Reply:
         record = self.answers.get((example.id, sample))

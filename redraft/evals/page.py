@@ -31,13 +31,13 @@ def page(runs: Sequence[Run], *, samples: bool = True) -> str:
 
 def _order(summary: Summary) -> tuple[str, str, str]:
     header = summary.header
-    return header.task, header.model, header.mode
+    return header.task, header.model, header.label
 
 
 def _row(summary: Summary) -> str:
     header, score = summary.header, summary.score
     cells = [
-        escape(header.title), escape(header.model), escape(header.mode), f"<b>{100 * score.value:.1f}</b>",
+        escape(header.title), escape(header.model), escape(header.label), f"<b>{100 * score.value:.1f}</b>",
         f"{100 * score.low:.1f} to {100 * score.high:.1f}", _bar(score), str(score.examples),
         rate(summary.tokens_per_forward), rate(summary.tokens_per_second), f"{summary.unanswered} of {summary.answers}",
     ]  # fmt: skip
@@ -71,7 +71,7 @@ def _section(summary: Summary, run: Run, samples: bool) -> str:
         "left out for missing modules": header.left_out, "seconds": round(summary.seconds, 1),
     }  # fmt: skip
     listed = "".join(f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in settings.items())
-    title = escape(f"{header.title}, {header.model}, {header.mode}")
+    title = escape(f"{header.title}, {header.model}, {header.label}")
     shown = _samples(run) if samples else ""
     return f"<details><summary>{title}</summary><dl>{listed}</dl>{_estimates(summary)}{shown}</details>"
 

@@ -21,7 +21,8 @@ INCIDENTAL = ("date", "redraft", "machine", "left_out")
 class Header:
     """What a run is: the task as it was, and how it was asked.
 
-    mode        "diffusion", "ar", "verify"; "server" for what answers over HTTP
+    mode        "diffusion", "ar", "verify"; "server" for what answers over HTTP, "transformers" for a model of theirs
+    setting     what tells this run from others of its mode: a policy of a sweep, a baseline's name
     data        hash of the file with the examples
     left_out    examples that need modules this machine lacks
     also        metrics beside the first
@@ -33,6 +34,7 @@ class Header:
     metric: str
     model: str
     mode: str
+    setting: str = ""
     ask: str
     decoding: Mapping[str, Any] | None
     max_tokens: int
@@ -45,6 +47,11 @@ class Header:
     machine: Mapping[str, Any] = field(default_factory=dict)
     left_out: int = 0
     also: Sequence[str] = ()
+
+    @property
+    def label(self) -> str:
+        """Mode and setting, as a table names a run."""
+        return f"{self.mode} {self.setting}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,9 +61,10 @@ def header(
     """What a run is, before its first answer."""
     return Header(
         task=task.name, title=task.title, version=task.version, metric=task.metric, model=manner.model,
-        mode=manner.mode, ask=manner.ask, decoding=manner.decoding, max_tokens=manner.max_tokens, samples=samples,
-        seed=seed, data=data, withheld=task.withheld, date=datetime.now(UTC).isoformat(timespec="seconds"),
-        redraft=__version__, machine=machine or {}, left_out=left_out, also=task.also,
+        mode=manner.mode, setting=manner.setting, ask=manner.ask, decoding=manner.decoding,
+        max_tokens=manner.max_tokens, samples=samples, seed=seed, data=data, withheld=task.withheld,
+        date=datetime.now(UTC).isoformat(timespec="seconds"), redraft=__version__, machine=machine or {},
+        left_out=left_out, also=task.also,
     )  # fmt: skip
 
 
