@@ -38,15 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tasks", nargs="?", metavar="TASK[,TASK]", help="what to ask; without it, what there is")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the data (default: the hub, if it can)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/eval/MODEL)")
-    parser.add_argument("--mode", type=_modes, metavar="MODE[,MODE]", help="diffusion, ar, verify: one run each")
+    parser.add_argument("--mode", type=parse_modes, metavar="MODE[,MODE]", help="diffusion, ar, verify: one run each")
     parser.add_argument(
-        "--baseline", type=_names, default=(), metavar="B[,B]",
+        "--baseline", type=parse_names, default=(), metavar="B[,B]",
         help="beside it: ar, one-per-step, left-to-right, llada, or a transformers model's folder or hub name",
     )  # fmt: skip
-    parser.add_argument("--limit", type=_count, metavar="N", help="so many examples, always the same ones")
-    parser.add_argument("--samples", type=_count, default=1, metavar="N", help="answers per example, for pass@k (1)")
-    parser.add_argument("--max-tokens", type=_count, metavar="N", help="of an answer (default: the task's)")
-    parser.add_argument("--canvas", type=_count, metavar="L", help="tokens denoised at once")
+    parser.add_argument("--limit", type=count, metavar="N", help="so many examples, always the same ones")
+    parser.add_argument("--samples", type=count, default=1, metavar="N", help="answers per example, for pass@k (1)")
+    parser.add_argument("--max-tokens", type=count, metavar="N", help="of an answer (default: the task's)")
+    parser.add_argument("--canvas", type=count, metavar="L", help="tokens denoised at once")
     parser.add_argument(
         "--ask", type=one_of("way to ask", "complete", "chat", "edit", "infill", "rewrite"), metavar="HOW",
         help="complete, chat, edit, infill or rewrite (default: the first of the task's that the model can)",
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base-url", metavar="URL", help="ask a server with OpenAI's API, such as http://HOST:8000/v1")
     parser.add_argument("--api-key-file", type=Path, metavar="FILE", help="the server's key")
     parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds for a server's reply (600)")
-    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="questions to a server at once (1)")
+    parser.add_argument("--workers", type=count, default=1, metavar="N", help="questions to a server at once (1)")
     parser.add_argument("--replay", type=Path, metavar="RUN", help="judge the answers of a recorded run again")
     parser.add_argument("--no-sandbox", action="store_true", help="run code unprotected: only on a throw-away machine")
     add_decoding(parser)
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     for task in chosen:
         for asker in askers:
             try:
-                found.append(_evaluate(task, asker, sandbox, args))
+                found.append(evaluate(task, asker, sandbox, args))
             except ValueError as error:
                 if len(chosen) * len(askers) == 1:
                     raise
@@ -94,7 +94,8 @@ def _check(args: argparse.Namespace) -> None:
             raise ValueError("--base-url needs --model, the name by which the server knows it")
         _idle(args, "--base-url", ("mode", "canvas", "policy", "steps", "decoding", "replay", "baseline"))
     if args.replay is not None:
-        _idle(args, "--replay", ("mode", "baseline", "canvas", "policy", "steps", "decoding", "temperature", "max_tokens", "ask"))
+        asking = ("mode", "baseline", "canvas", "policy", "steps", "decoding", "temperature", "max_tokens", "ask")
+        _idle(args, "--replay", asking)
     if args.base_url is None and args.workers > 1:
         raise ValueError("--workers is about servers; a loaded model answers one question at a time")
     if args.decoding is not None and not args.decoding.lstrip().startswith("{"):
@@ -148,7 +149,7 @@ def _check_samples(args: argparse.Namespace, heat: Any) -> None:
         raise ValueError(f"--samples {args.samples} at temperature 0 would be one answer over and over")
 
 
-def _evaluate(task: "Task", asker: "Asker", sandbox: Any, args: argparse.Namespace) -> "tuple[Path, Run]":
+def evaluate(task: "Task", asker: "Asker", sandbox: Any, args: argparse.Namespace) -> "tuple[Path, Run]":
     from redraft.evals import runner
     from redraft.evals.data import load_examples
 
@@ -215,7 +216,7 @@ def _list(as_json: bool) -> None:
     table = Table("task", "what", "asked by", "file", box=None, pad_edge=False, header_style="bold")
     for task in tasks():
         table.add_row(task.name, f"{task.title}: {task.split}", ", ".join(task.asks), task.files[0])
-    _print(table)
+    print_table(table)
 
 
 def _tell(found: "Sequence[tuple[Path, Run]]", refused: Sequence[str], as_json: bool) -> None:
@@ -237,13 +238,13 @@ def numbers(summary: "Summary") -> dict[str, Any]:
     values = asdict(summary)
     header = values.pop("header")
     kept = ("task", "model", "mode", "setting", "ask", "decoding", "max_tokens", "samples", "seed", "left_out")
-    plain: dict[str, Any] = _finite({name: header[name] for name in kept} | values)
+    plain: dict[str, Any] = finite({name: header[name] for name in kept} | values)
     return plain
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(name): _finite(item) for name, item in value.items()}
+        return {str(name): finite(item) for name, item in value.items()}
     return None if isinstance(value, float) and value != value else value
 
 
@@ -263,10 +264,10 @@ def show(summaries: "Sequence[Summary]") -> None:
         table.add_row(s.header.task, s.header.label, value, span, str(s.score.examples), *speeds, lost)
         for name, e in s.also.items():
             table.add_row(f"  {name}", "", f"{100 * e.value:.1f}", f"{100 * e.low:.1f} to {100 * e.high:.1f}")
-    _print(table)
+    print_table(table)
 
 
-def _print(table: "Table") -> None:
+def print_table(table: "Table") -> None:
     """As wide as it is: a pipe has no edge."""
     from redraft.cli.terminal import stdout
 
@@ -275,15 +276,15 @@ def _print(table: "Table") -> None:
     console.print(table)
 
 
-def _modes(text: str) -> tuple[str, ...]:
+def parse_modes(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(one_of("mode", *MODES), text.split(","))))
 
 
-def _names(text: str) -> tuple[str, ...]:
+def parse_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in text.split(",") if name))
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
     return int(text)

@@ -17,8 +17,8 @@ from redraft import __version__
 from redraft.cli.arguments import unknown
 
 COMMANDS = (
-    "demo", "generate", "edit", "infill", "chat", "score", "eval", "compare", "report", "serve", "batch", "train",
-    "models", "inspect", "convert", "bench", "replay",
+    "demo", "generate", "edit", "infill", "chat", "score", "eval", "compare", "sweep", "report", "serve",
+    "batch", "train", "models", "inspect", "convert", "bench", "replay",
 )  # fmt: skip
 
 

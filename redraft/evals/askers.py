@@ -70,7 +70,10 @@ def choose(task: Task, asked: Ask | None, able: Mapping[Ask, str | None]) -> Ask
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A loaded model in one of its modes. What it cannot answer (a prompt that is too long) is an error of a reply."""
+    """A loaded model in one of its modes. What it cannot answer (a prompt that is too long) is an error of a reply.
+
+    `editing` decodes edits instead of what the checkpoint recommends for them.
+    """
 
     model: "Model"
     mode: str
@@ -79,6 +82,7 @@ class Own:
     canvas: int | None = None
     asked: Ask | None = None
     setting: str = ""
+    editing: "Decoding | None" = None
 
     def manner(self, task: Task) -> Manner:
         from redraft.sampling.decoding import to_json
@@ -103,7 +107,7 @@ class Own:
         way = choose(task, self.asked, self._able())
         most, decoding = self.max_tokens or task.max_tokens, self._decoding(way)
         if way == "edit":
-            return self.model.edit(example.prompt, seed=seed)
+            return self.model.edit(example.prompt, decoding=decoding, seed=seed)
         if way == "infill":
             return self.model.infill(example.prompt, example.suffix, gap=most, decoding=decoding, seed=seed)
         if way == "rewrite":
@@ -120,7 +124,7 @@ class Own:
         """A gap is filled as the checkpoint recommends for gaps, unless another decoding was asked for."""
         defaults = self.model.defaults
         if way == "edit":
-            return defaults.edit
+            return self.editing or defaults.edit
         return defaults.infill if way == "infill" and self.decoding == defaults.generate else self.decoding
 
     def _able(self) -> dict[Ask, str | None]:

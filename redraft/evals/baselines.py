@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from redraft.evals.askers import Asker, Manner, Own, Reply, choose
 from redraft.evals.task import Ask, Example, Task
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from redraft.library import Model
 
 LLADA_BLOCK = 32
+MOST = 4096  # tokens of an answer that is one canvas
 # Name -> what it is. All but the first are diffusion at one token per forward: slow, and what faster ones are held to.
 REFERENCES: Mapping[str, str] = {
     "ar": "the autoregressive mode of the same weights",
@@ -55,7 +56,8 @@ def reference(name: str, decoding: Decoding, canvas: int | None) -> tuple[Decodi
     if name == "llada":
         slow = replace(decoding, policy=policy, stop=AllAccepted(), temperature=0.0, max_steps=LLADA_BLOCK)
         return slow, LLADA_BLOCK
-    return replace(decoding, policy=policy, stop=AllAccepted(), max_steps=max(decoding.max_steps, canvas or 4096)), canvas
+    steps = max(decoding.max_steps, canvas or MOST)
+    return replace(decoding, policy=policy, stop=AllAccepted(), max_steps=steps), canvas
 
 
 def _need(model: "Model", mode: str, name: str) -> None:
@@ -83,9 +85,8 @@ class Transformers:
     def manner(self, task: Task) -> Manner:
         chat = None if getattr(self.tokenizer, "chat_template", None) else f"{self.name} has no chat template"
         other = "a causal model completes and chats"
-        able: dict[Ask, str | None] = dict.fromkeys(task.asks, other) | {"complete": None, "chat": chat}
-        if self.asked is not None:
-            able.setdefault(self.asked, other)
+        able: dict[Ask, str | None] = dict.fromkeys(get_args(Ask), other)
+        able |= {"complete": None, "chat": chat}
         way = choose(task, self.asked, able)
         most = self.max_tokens or task.max_tokens
         return Manner(
