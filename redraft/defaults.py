@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from redraft.files import replace_file
 from redraft.instant.acceptance import Acceptance
 from redraft.models.family import Family, ModelFacts
 from redraft.sampling.decoding import Decoding, from_json, to_json
@@ -65,10 +66,22 @@ def read_defaults(folder: Path, base: Defaults | None = None) -> Defaults:
     if not recommended.exists():
         return base or Defaults()
     values = json.loads(recommended.read_text())
-    ours = {f.name for f in fields(Defaults)}
-    if base is not None and not ours & set(values):
-        return base
+    if base is not None:  # a family's folder, where other programs have their say
+        ours = {f.name for f in fields(Defaults)}
+        values = {name: value for name, value in values.items() if name in ours}
     return Defaults.from_json(values, base)
+
+
+def recommend(folder: Path, **changes: Any) -> None:
+    """Change what a folder recommends: decodings by the name of their use, and other fields of `Defaults`.
+
+    The file is replaced in one go and keeps whatever else it says. Raises ValueError for what it cannot say.
+    """
+    path = folder / "generation_config.json"
+    values = json.loads(path.read_text()) if path.exists() else {}
+    spelt = {name: to_json(value) if isinstance(value, Decoding) else value for name, value in changes.items()}
+    Defaults.from_json(spelt)
+    replace_file(path, (json.dumps(values | spelt, indent=2) + "\n").encode())
 
 
 def family_defaults(family: Family, facts: ModelFacts) -> Defaults:

@@ -163,7 +163,7 @@ def evaluate(task: "Task", asker: "Asker", sandbox: Any, args: argparse.Namespac
     folder = args.out or Path("runs/eval") / Path(manner.model).name
     path = folder / manner.file_name(task)
     about = runner.header(
-        task, manner, data=digest, samples=args.samples, seed=args.seed, left_out=len(lacking), machine=_machine()
+        task, manner, data=digest, samples=args.samples, seed=args.seed, left_out=len(lacking), machine=machine()
     )  # fmt: skip
     with _progress(f"{task.name}, {about.label}", len(examples) * args.samples) as tell:
         found = runner.run(task, examples, asker, path, about, sandbox=sandbox, workers=args.workers, tell=tell)
@@ -172,7 +172,7 @@ def evaluate(task: "Task", asker: "Asker", sandbox: Any, args: argparse.Namespac
     return path, found
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     found = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
     if "torch" in sys.modules:
         import torch

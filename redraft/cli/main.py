@@ -17,7 +17,7 @@ from redraft import __version__
 from redraft.cli.arguments import unknown
 
 COMMANDS = (
-    "demo", "generate", "edit", "infill", "chat", "score", "eval", "compare", "sweep", "report", "serve",
+    "demo", "generate", "edit", "infill", "chat", "score", "eval", "compare", "sweep", "tune", "report", "serve",
     "batch", "train", "models", "inspect", "convert", "bench", "replay",
 )  # fmt: skip
 

@@ -28,7 +28,7 @@ command goes on where it was interrupted. Needs: pip install 'redraft[eval]'"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK", help="what to ask; `redraft eval` lists what there is")
     parser.add_argument("--policy", nargs="+", required=True, metavar="P", help="policies, such as threshold:{0.9,0.5}")
-    parser.add_argument("--canvas", type=_lengths, metavar="L[,L]", help="tokens denoised at once: a curve for each")
+    parser.add_argument("--canvas", type=lengths, metavar="L[,L]", help="tokens denoised at once: a curve for each")
     parser.add_argument("--mode", type=parse_modes, default=(), metavar="MODE[,MODE]", help="beside it: ar, verify")
     parser.add_argument(
         "--baseline", type=parse_names, default=(), metavar="B[,B]",
@@ -132,5 +132,5 @@ def _cells(point: "Point") -> list[str]:
     return [point.label, f"{100 * point.score.value:.1f}", span, *speeds, str(point.unanswered)]
 
 
-def _lengths(text: str) -> tuple[int, ...]:
+def lengths(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(count(part) for part in text.split(",")))
