@@ -28,6 +28,26 @@ def exact_nats(network: Any, start: Sequence[int], rows: list[list[int]]) -> Ten
     return (nats_BL * held).sum(-1)
 
 
+def continuations(network: Any, pairs: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
+    """Exact nats of every second row of tokens behind its first, and whether each token is the likeliest there.
+
+    One causal pass for all pairs. Raises ValueError for a first row that is empty.
+    """
+    if not all(head and tail for head, tail in pairs):
+        raise ValueError("a continuation needs a token in front of it and one of its own")
+    width = max(len(head) + len(tail) for head, tail in pairs)
+    rows = [[*head, *tail] + [tail[-1]] * (width - len(head) - len(tail)) for head, tail in pairs]
+    logits_BLV, _ = network.score(torch.tensor(rows, device=network.device)[:, :-1])
+    logits_BLV = forbid(logits_BLV, () if network.controls is None else network.controls.ids)
+    found = []
+    for logits_LV, (head, tail) in zip(logits_BLV, pairs, strict=True):
+        tail_L = torch.tensor(tail, device=network.device)
+        tail_LV = logits_LV[len(head) - 1 : len(head) + len(tail) - 1]
+        nats = torch.nn.functional.cross_entropy(tail_LV.double(), tail_L, reduction="sum")
+        found.append((float(nats), bool((tail_LV.argmax(-1) == tail_L).all())))
+    return found
+
+
 def nelbo(
     network: Any, start: Sequence[int], ids: list[int], *, block_length: int | None, num_samples: int, seed: int
 ) -> Estimate:
