@@ -107,7 +107,7 @@ class Own:
         way = choose(task, self.asked, self._able())
         most, decoding = self.max_tokens or task.max_tokens, self._decoding(way)
         if way == "edit":
-            return self.model.edit(example.prompt, decoding=decoding, seed=seed)
+            return self.model.edit(example.prompt, example.instruction or "fix", decoding=decoding, seed=seed)
         if way == "infill":
             return self.model.infill(example.prompt, example.suffix, gap=most, decoding=decoding, seed=seed)
         if way == "rewrite":

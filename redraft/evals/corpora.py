@@ -118,4 +118,30 @@ def _f1(total: Mapping[str, float], name: str) -> float:
     return 2 * total[name] / there if there else 1.0
 
 
-METRICS = {"bleu": bleu, "chrf": chrf, "closeness": closeness, "capitals_f1": capitals_f1, "marks_f1": marks_f1}
+# ------------------------------------------------------------------ instructions
+
+
+def by_instruction(pieces: Sequence[Counts], rng: Random | None = None) -> float:
+    """Of all instructions in all prompts, those that were followed."""
+    return sum(piece[0] for piece in pieces) / sum(piece[3] for piece in pieces)
+
+
+def loose_by_instruction(pieces: Sequence[Counts], rng: Random | None = None) -> float:
+    return sum(piece[1] for piece in pieces) / sum(piece[3] for piece in pieces)
+
+
+def loose(pieces: Sequence[Counts], rng: Random | None = None) -> float:
+    """Prompts whose every instruction was followed, loosely."""
+    return sum(piece[2] for piece in pieces) / len(pieces)
+
+
+METRICS = {
+    "by_instruction": by_instruction,
+    "loose": loose,
+    "loose_by_instruction": loose_by_instruction,
+    "bleu": bleu,
+    "chrf": chrf,
+    "closeness": closeness,
+    "capitals_f1": capitals_f1,
+    "marks_f1": marks_f1,
+}

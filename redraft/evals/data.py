@@ -50,10 +50,11 @@ def find_file(task: Task, data_dir: Path | None) -> Path:
         raise ValueError(f"{task.name} needs {names} in {data_dir}; the data is at {task.source}")
     if task.hub is None:
         raise ValueError(f"{task.name}: name a folder with {task.files[0]} by --data-dir; the data is at {task.source}")
-    return _download(task.hub)
+    return download(task.hub)
 
 
-def _download(hub: Hub) -> Path:
+def download(hub: Hub) -> Path:
+    """A file of the hub, from its cache where it is there. Raises ValueError where it cannot be had."""
     from huggingface_hub import hf_hub_download
 
     try:
@@ -66,12 +67,15 @@ def _download(hub: Hub) -> Path:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of JSON lines, a JSON list or table, CSV or Parquet; .gz is unpacked."""
+    """Rows of JSON lines, a JSON list or table, CSV, Parquet, or plain lines (`text`, `columns`); .gz is unpacked."""
     if path.suffix == ".parquet":
         return _parquet(path)
-    text = _text(path)
-    if path.name.removesuffix(".gz").endswith(".csv"):
+    text, name = _text(path), path.name.removesuffix(".gz")
+    if name.endswith(".csv"):
         return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+    if name.endswith((".txt", ".tsv")):
+        lines = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+        return [{"text": line, "columns": line.split("\t")} for line in lines]
     try:
         values = _json(text)
     except json.JSONDecodeError as error:

@@ -126,7 +126,7 @@ def judged(task: Task, manner: Manner, item: Wanted, reply: Reply, bench: Bench)
     """The record of one reply. Where there is no answer, a corpus metric is told of an empty one."""
     example = item.example
     verdict = Verdict(0.0, "no answer")
-    if reply.error is None or task.metric != "mean":
+    if reply.error is None or task.metric != "mean" or task.also:
         verdict = task.judge(example, reply.text, manner.ask, bench)
     if reply.error is not None:
         verdict = replace(verdict, score=0.0, why="no answer")
