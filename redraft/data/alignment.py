@@ -5,7 +5,6 @@ Knows token ids and minimal edit scripts. Refuses to know tokenizers, mistakes, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from random import Random
 from typing import Literal
 
@@ -80,10 +79,20 @@ class _Noise:
     mask_rate: float
     keep_noise: float
 
-    def stage(self) -> Literal["done", "open", "pending"]:
-        if self.rng.random() < self.progress:
-            return "done"
-        return "open" if self.rng.random() < self.mask_rate else "pending"
+    def happens(self, chance: float) -> bool:
+        return self.rng.random() < chance
+
+    def substituted(self, source: int, target: int) -> int:
+        """What stands on the canvas at a substitution: done, an open mask, or the source still."""
+        if self.happens(self.progress):
+            return target
+        return self.mask_id if self.happens(self.mask_rate) else source
+
+    def gap(self, clean: list[int]) -> list[int]:
+        """What a run of inserts puts on the canvas: its tokens, open masks, or nothing while it is pending."""
+        if not clean or self.happens(self.progress):
+            return clean
+        return [self.mask_id] * len(clean) if self.happens(self.mask_rate) else []
 
 
 def partly_noised(
@@ -111,39 +120,26 @@ def partly_noised(
     if not source or not target or source[-1] != target[-1]:
         raise ValueError(f"{source[-1:]=} and {target[-1:]=} must be the same end-of-text token")
     noise = _Noise(rng, mask_id, progress, mask_rate, keep_noise)
-    state: list[tuple[int, int]] = []  # (token, its target)
-    slots = 0  # what the next position has to ask for
-    for kind, run in groupby(align(source, target), key=lambda op: op.kind):
-        if kind == "insert":
-            pairs, slots = _noise_gap([target[op.target] for op in run if op.target is not None], noise)
-        else:
-            pairs = [pair for op in run for pair in _noise_op(op, source, target, noise, controls.delete_id)]
-            if slots and pairs:
-                pairs[0], slots = (pairs[0][0], _insert_id(controls, slots)), 0
-        state += pairs
-    state[-1] = (source[-1], state[-1][1])  # the end is given, and every state must end with it
-    return [held for held, _ in state], [wanted for _, wanted in state]
-
-
-def _noise_op(op: Op, source: list[int], target: list[int], noise: _Noise, delete_id: int) -> list[tuple[int, int]]:
-    """The (token, target) pair that one op leaves on the canvas, if any."""
-    if op.target is None:
-        assert op.source is not None
-        return [] if noise.rng.random() < noise.progress else [(source[op.source], delete_id)]
-    clean = target[op.target]
-    if op.kind == "keep":
-        return [(noise.mask_id if noise.rng.random() < noise.keep_noise else clean, clean)]
-    assert op.source is not None
-    held = {"done": clean, "open": noise.mask_id, "pending": source[op.source]}
-    return [(held[noise.stage()], clean)]
-
-
-def _noise_gap(clean: list[int], noise: _Noise) -> tuple[list[tuple[int, int]], int]:
-    """What a run of inserts puts on the canvas, and the number of slots it still has to ask for."""
-    stage = noise.stage()
-    if stage == "pending":
-        return [], len(clean)
-    return [(token if stage == "done" else noise.mask_id, token) for token in clean], 0
+    held: list[int] = []
+    wanted: list[int] = []
+    i = j = 0
+    for kept_i, kept_j, size in _kept_stretches(source[:-1], target[:-1], 1):
+        shared = min(kept_i - i, kept_j - j)
+        held += [noise.substituted(source[i + k], target[j + k]) for k in range(shared)]
+        wanted += target[j : j + shared]
+        left = [token for token in source[i + shared : kept_i] if not noise.happens(progress)]
+        held += left
+        wanted += [controls.delete_id] * len(left)
+        opened = noise.gap(target[j + shared : kept_j])
+        held += opened
+        wanted += target[j + shared : j + shared + len(opened)]
+        pending = kept_j - j - shared - len(opened)
+        kept = target[kept_j : kept_j + size]
+        held += [mask_id if noise.happens(keep_noise) else token for token in kept] if keep_noise else kept
+        wanted += [_insert_id(controls, pending), *kept[1:]] if pending else kept
+        i, j = kept_i + size, kept_j + size
+    held[-1] = source[-1]  # the end is given, and every state must end with it
+    return held, wanted
 
 
 def _insert_id(controls: Controls, slots: int) -> int:

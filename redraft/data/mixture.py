@@ -21,10 +21,12 @@ from redraft.data.alignment import partly_noised
 from redraft.data.errors import ErrorModel, make_errors
 from redraft.data.packing import Batch, Example, Part, canvas_side, clean_side, join, pack
 from redraft.data.passages import Passages
-from redraft.data.sentences import split_sentences
+from redraft.data.sentence_tokens import SentenceTokens
+from redraft.data.sentences import tokenize
 from redraft.data.tokenizer import TextTokenizer
 
 ItemT = TypeVar("ItemT")
+Ints = NDArray[np.int64]
 
 FIX = (
     "fix", "fix", "fix", "fix grammar", "fix the spelling", "fix the mistakes", "correct this", "correct the grammar",
@@ -46,6 +48,7 @@ class _Shares(Generic[ItemT]):
         return self.items[int(self.sums.searchsorted(rng.random(), side="right"))]
 
 
+MISSES = 3  # examples in a row that fit no row of a batch before it is left as it is
 SENTENCES = _Shares((1, 2, 3, 4), (0.5, 0.25, 0.15, 0.1))  # how many an edit example has
 
 
@@ -66,6 +69,7 @@ class MixtureConfig:
     label_dropout: float = 0.3
     errors: ErrorModel = field(default_factory=ErrorModel)
     clean_share: float = 0.2  # of edit examples, nothing to correct
+    tokenised_share: float = 0.3  # of edit examples, marks and clitics set apart by spaces, before and after
     max_edit_tokens: int = 160
     changed_weight: float = 3.0
     visible_weight: float = 0.1  # accepted tokens of a block: teaches which of them to doubt
@@ -73,6 +77,9 @@ class MixtureConfig:
     def __post_init__(self) -> None:
         if len(self.block_lengths) != len(self.block_shares):
             raise ValueError(f"{self.block_lengths=} and {self.block_shares=} differ in number")
+        for share in (self.clean_share, self.tokenised_share, self.label_dropout):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{share=} of a batch must be in [0, 1]")
         if not 0 <= self.min_level < 1:
             raise ValueError(f"{self.min_level=} must be in [0, 1)")
         for name, shares in (("text", self.text), ("edits", self.edits)):
@@ -101,6 +108,7 @@ class Mixture:
         self.by_source = {name: passages.of(name) for name in used}
         self.text, self.edits = (_Shares(shares, shares.values()) for shares in (config.text, config.edits))
         self.block_lengths = _Shares(config.block_lengths, config.block_shares)
+        self.sentences = SentenceTokens(passages, tokenizer)
         self.instructions = [tokenizer.encode(f"{words}\n") for words in FIX]
 
     def batch(self, step: int) -> Batch:
@@ -110,8 +118,8 @@ class Mixture:
         block_length = self.block_lengths.draw(rng)
         levels = _Levels(rng, config.min_level)
         rows = [self._text_row(rng, block_length, levels) for _ in range(config.text_rows)]
-        rows += [self._row(rng, self.edit_example) for _ in range(config.edit_rows)]
-        rows += [self._row(rng, self.infill_example) for _ in range(config.infill_rows)]
+        rows += self._rows(rng, config.edit_rows, self.edit_example)
+        rows += self._rows(rng, config.infill_rows, self.infill_example)
         return pack(rows, config.row_length)
 
     # ------------------------------------------------------------------ running text
@@ -175,27 +183,27 @@ class Mixture:
 
     # ------------------------------------------------------------------ edits and infill
 
-    def _row(self, rng: np.random.Generator, make: Callable[[np.random.Generator], Example | None]) -> list[Example]:
-        row: list[Example] = []
-        room, misses = self.config.row_length, 0
-        while misses < 3 and room > 16:
+    def _rows(
+        self, rng: np.random.Generator, count: int, make: Callable[[np.random.Generator], Example | None]
+    ) -> list[list[Example]]:
+        """Examples put into the first row that has room, until a few in a row have found none."""
+        rows: list[list[Example]] = [[] for _ in range(count)]
+        room = [self.config.row_length] * count
+        misses = 0
+        while misses < MISSES and max(room, default=0) > 16:
             example = make(rng)
-            if example is not None and len(example) <= room:
-                row.append(example)
-                room -= len(example)
-            else:
+            fitting = [n for n in range(count) if example is not None and len(example) <= room[n]]
+            if example is None or not fitting:
                 misses += 1
-        return row
+                continue
+            rows[fitting[0]].append(example)
+            room[fitting[0]] -= len(example)
+        return rows
 
     def edit_example(self, rng: np.random.Generator) -> Example | None:
         """Instruction as context, a text with mistakes (or half corrected) as canvas, its correction as target."""
-        config, eos = self.config, self.eos_id
-        text = self._sentences(rng, self.edits.draw(rng))
         coins = Random(int(rng.integers(2**62)))
-        wrong = text if coins.random() < config.clean_share else make_errors(text, coins, config.errors)
-        pair = [text] if wrong == text else [wrong, text]
-        source, *others = ([*ids, eos] for ids in self.tokenizer.encode_batch(pair))
-        target = others[0] if others else source
+        source, target = self._mistaken(rng, coins)
         started = coins.random() < 0.5
         tokens, targets = partly_noised(
             source, target, coins, self.controls, self.corruption.mask_id,
@@ -203,12 +211,29 @@ class Mixture:
             mask_rate=0.6 if started else 0.0,
             keep_noise=0.05 if started and coins.random() < 0.3 else 0.0,
         )  # fmt: skip
-        if not 3 < len(tokens) <= config.max_edit_tokens:
+        if not 3 < len(tokens) <= self.config.max_edit_tokens:
             return None
-        held, wanted = np.array(tokens), np.array(targets)
-        weight = np.where(held != wanted, config.changed_weight, self._sampled(rng, len(held), 1.0, 0.5))
         words = self.instructions[int(rng.integers(len(self.instructions)))]
-        clean = clean_side([eos, self.edit_id, *words], learn=False)
+        return self._edited(rng, words, np.array(tokens), np.array(targets))
+
+    def _mistaken(self, rng: np.random.Generator, coins: Random) -> tuple[list[int], list[int]]:
+        """Sentences with mistakes and without, now and then both with spaces around their marks."""
+        config, encode = self.config, self.tokenizer.encode
+        found = self.by_source[self.edits.draw(rng)]
+        passage = int(found[rng.integers(len(found))])
+        ids = self.sentences.some(rng, passage, SENTENCES.draw(rng), config.max_edit_tokens - 1).tolist()
+        spaced, right = coins.random() < config.tokenised_share, coins.random() < config.clean_share
+        if spaced or not right:
+            text = self.tokenizer.decode(ids)
+            wrong = text if right else make_errors(text, coins, config.errors)
+        target = encode(tokenize(text)) if spaced else ids
+        source = target if right else encode(tokenize(wrong) if spaced else wrong)
+        return [*source, self.eos_id], [*target, self.eos_id]
+
+    def _edited(self, rng: np.random.Generator, words: list[int], held: Ints, wanted: Ints) -> Example:
+        """An instruction in front of a canvas on which what is to change weighs most."""
+        weight = np.where(held != wanted, self.config.changed_weight, self._sampled(rng, len(held), 1.0, 0.5))
+        clean = clean_side([self.eos_id, self.edit_id, *words], learn=False)
         canvas = canvas_side(
             held, wanted, weight.astype(np.float32), Part.EDIT, start=len(clean), block_length=len(held)
         )
@@ -245,17 +270,6 @@ class Mixture:
         weight = np.where(held == self.corruption.mask_id, 1.0, visible).astype(np.float32)
         weight[start + width : start + width + surplus] *= 0.5
         return held, wanted, weight
-
-    def _sentences(self, rng: np.random.Generator, name: str) -> str:
-        """One to four consecutive sentences of a passage."""
-        tokens = self._passage(rng, name)
-        text = self.tokenizer.decode(tokens.tolist()).strip()
-        spans = split_sentences(text)
-        if not spans:
-            return text
-        count = SENTENCES.draw(rng)
-        first = int(rng.integers(0, max(len(spans) - count, 0) + 1))
-        return text[spans[first][0] : spans[min(first + count, len(spans)) - 1][1]].strip()
 
 
 class _Levels:

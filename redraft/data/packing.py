@@ -46,6 +46,9 @@ class Example:
         return len(self.tokens)
 
 
+_TYPES: dict[str, type] = {f.name: np.int64 for f in fields(Example)} | {"weight": np.float32, "canvas": np.bool_}
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Packed rows. Padding has document -1 and weight 0."""
@@ -111,17 +114,21 @@ def join(clean: Example, canvas: Example, *, block_length: int | None = None) ->
 
 def pack(rows: Iterable[Sequence[Example]], length: int) -> Batch:
     """Rows of examples as one batch of width `length`. Raises ValueError when a row does not fit."""
-    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in (*(f.name for f in fields(Example)), "document")}
-    for row in rows:
+    rows = list(rows)
+    columns: dict[str, NDArray[Any]] = {name: np.zeros((len(rows), length), kind) for name, kind in _TYPES.items()}
+    columns["document"] = np.full((len(rows), length), -1, np.int64)
+    for n, row in enumerate(rows):
         used = sum(len(e) for e in row)
         if used > length:
             raise ValueError(f"a row of {used} tokens does not fit {length=}")
-        for f in fields(Example):
-            joined = np.concatenate([getattr(e, f.name) for e in row]) if row else np.zeros(0)
-            columns[f.name].append(np.pad(joined, (0, length - used)))
-        document = np.concatenate([np.full(len(e), n) for n, e in enumerate(row)]) if row else np.zeros(0, int)
-        columns["document"].append(np.pad(document, (0, length - used), constant_values=-1))
-    return _batch({name: torch.from_numpy(np.stack(rows_)) for name, rows_ in columns.items()})
+        start = 0
+        for document, example in enumerate(row):
+            end = start + len(example)
+            columns["document"][n, start:end] = document
+            for name in _TYPES:
+                columns[name][n, start:end] = getattr(example, name)
+            start = end
+    return _batch({name: torch.from_numpy(column) for name, column in columns.items()})
 
 
 def _batch(column: dict[str, Tensor]) -> Batch:

@@ -248,11 +248,14 @@ def canvas_of(example: Example) -> tuple[list[int], list[int]]:
     return example.tokens[canvas].tolist(), example.targets[canvas].tolist()
 
 
-def edit_examples(count: int = 150) -> tuple[list[int], list[Example]]:
-    sentence = "The old friend finds the small garden."
-    made, rng = of_one_text(sentence), np.random.default_rng(0)
+SENTENCE = "The old friend finds the small garden."
+
+
+def edit_examples(count: int = 150, tokenised_share: float = 0.0) -> tuple[list[int], list[Example]]:
+    made = of_one_text(SENTENCE, replace(CONFIG, tokenised_share=tokenised_share))
+    rng = np.random.default_rng(0)
     found = [made.edit_example(rng) for _ in range(count)]
-    return [*tokenizer().encode(sentence), EOS], [example for example in found if example is not None]
+    return [*tokenizer().encode(SENTENCE), EOS], [example for example in found if example is not None]
 
 
 def test_edit_targets_lead_to_the_clean_text() -> None:
@@ -272,8 +275,17 @@ def test_edit_targets_lead_to_the_clean_text() -> None:
     assert kinds == {"insert", "delete", "clean", "changed", "open"}
 
 
+def test_a_share_of_edits_keeps_marks_apart_on_both_sides() -> None:
+    spaced = [*tokenizer().encode("The old friend finds the small garden ."), EOS]
+    _, examples = edit_examples(tokenised_share=1.0)
+    ready = [w for w in map(canvas_of, examples) if not any(target in INSERTS for target in w[1])]
+    assert ready
+    assert all(follow(held, wanted) == spaced for held, wanted in ready)
+    assert any(held == spaced for held, _ in ready)
+
+
 def test_edit_examples_put_the_instruction_in_front_and_the_weight_on_changes() -> None:
-    _, examples = edit_examples(60)
+    _, examples = edit_examples(120)
     words = [tokenizer().encode(f"{text}\n") for text in ("fix", "proofread", "fix grammar")]
     fronts = []
     for example in examples:
@@ -340,6 +352,8 @@ def test_a_source_that_is_missing_is_named() -> None:
     ("change", "said"),
     [
         ({"block_lengths": (4,)}, "block_lengths"), ({"min_level": 1.0}, "min_level=1.0"), ({"text": {}}, "text={}"),
+
+        ({"tokenised_share": 1.5}, "share=1.5"),
         ({"edits": {"tales": 0.0}}, "'tales': 0.0"), ({"text": {"tales": 1, "fables": -0.5}}, "-0.5"),
     ],
 )  # fmt: skip
