@@ -16,6 +16,7 @@ from random import Random
 from types import MappingProxyType
 
 from redraft.data import lexicon as lex
+from redraft.data import phrases
 
 Edit = tuple[int, str]
 Words = Sequence[str]
@@ -100,13 +101,13 @@ def _swap(table: Mapping[str, tuple[str, ...]], words: Words, i: int, rng: Rando
 # -------------------------------------------------------------------------------------- spelling
 
 
-@_kind(9)
+@_kind(6)
 def misspelling(words: Words, i: int, rng: Random) -> Edit | None:
     """becouse, definately: what everyone gets wrong."""
     return _swap(lex.MISSPELLINGS, words, i, rng)
 
 
-@_kind(8)
+@_kind(3.5)
 def sound(words: Words, i: int, rng: Random) -> Edit | None:
     """Spelt as it is heard: ie/ei, -ance/-ence, silent letters, doubled and single consonants."""
     if not _plain(words, i) or _word(words, i) in lex.FUNCTION_WORDS:
@@ -131,7 +132,7 @@ def _heard(match: re.Match[str], word: str) -> tuple[str, ...]:
     return (*alike, stretch * 2) if between_vowels and stretch not in "aeiouy" else alike or (stretch * 2,)
 
 
-@_kind(3)
+@_kind(1.8)
 def letter_dropped(words: Words, i: int, rng: Random) -> Edit | None:
     word = words[i]
     if not _plain(words, i):
@@ -140,7 +141,7 @@ def letter_dropped(words: Words, i: int, rng: Random) -> Edit | None:
     return 1, word[:at] + word[at + 1 :]
 
 
-@_kind(1.5)
+@_kind(0.8)
 def letter_doubled(words: Words, i: int, rng: Random) -> Edit | None:
     word = words[i]
     if not _plain(words, i):
@@ -152,7 +153,7 @@ def letter_doubled(words: Words, i: int, rng: Random) -> Edit | None:
     return 1, word[:at] + word[at] + word[at:]
 
 
-@_kind(2)
+@_kind(1)
 def letters_swapped(words: Words, i: int, rng: Random) -> Edit | None:
     word = words[i]
     if not _plain(words, i):
@@ -161,7 +162,7 @@ def letters_swapped(words: Words, i: int, rng: Random) -> Edit | None:
     return (1, word[:at] + word[at + 1] + word[at] + word[at + 2 :]) if word[at] != word[at + 1] else None
 
 
-@_kind(2)
+@_kind(0.7)
 def neighbour_key(words: Words, i: int, rng: Random) -> Edit | None:
     """A key beside the right one, instead of it or with it."""
     word = words[i]
@@ -172,7 +173,7 @@ def neighbour_key(words: Words, i: int, rng: Random) -> Edit | None:
     return 1, word[:at] + near + word[at + (rng.random() < 0.7) :]
 
 
-@_kind(1.5)
+@_kind(1)
 def vowel(words: Words, i: int, rng: Random) -> Edit | None:
     """One vowel for another, or left out, or an e at the end that should or should not be there."""
     word = words[i]
@@ -225,7 +226,7 @@ _DETERMINERS = lex.words(
 )
 
 
-@_kind(2.5)
+@_kind(2)
 def word_missing(words: Words, i: int, rng: Random) -> Edit | None:
     """A small word left out: it called, they going."""
     word = _word(words, i)
@@ -233,7 +234,7 @@ def word_missing(words: Words, i: int, rng: Random) -> Edit | None:
     return (2, _like(words[i + 1], words[i])) if follows and not words[i].isupper() else None
 
 
-@_kind(0.8)
+@_kind(0.5)
 def word_doubled(words: Words, i: int, rng: Random) -> Edit | None:
     return (1, f"{words[i]} {words[i].lower()}") if _word(words, i) in _DOUBLED else None
 
@@ -253,7 +254,7 @@ def article_dropped(words: Words, i: int, rng: Random) -> Edit | None:
     return 2, _like(words[i + 1], words[i]) if words[i][0].isupper() else words[i + 1]
 
 
-@_kind(2)
+@_kind(1)
 def article_swapped(words: Words, i: int, rng: Random) -> Edit | None:
     """a apple, an book, a friends, a information: an article that the next word does not take."""
     word, following = _word(words, i), _word(words, i + 1)
@@ -266,7 +267,7 @@ def article_swapped(words: Words, i: int, rng: Random) -> Edit | None:
     return 1, _like(wrong if rng.random() < 0.7 else "the", words[i])
 
 
-@_kind(4)
+@_kind(8)
 def article_added(words: Words, i: int, rng: Random) -> Edit | None:
     """the people, the society, a information: before a noun that has no article."""
     word, before = words[i], _word(words, i - 1)
@@ -289,12 +290,16 @@ def preposition_dropped(words: Words, i: int, rng: Random) -> Edit | None:
     return (2, words[i + 1]) if drop else None
 
 
-@_kind(2)
+@_kind(5)
 def preposition_added(words: Words, i: int, rng: Random) -> Edit | None:
     """discuss about, enter into."""
-    added = lex.ADDED_PREPOSITIONS.get(words[i])
-    free = added and _word(words, i + 1).isalpha() and _word(words, i + 1) not in lex.PREPOSITIONS
-    return (1, f"{words[i]} {rng.choice(added)}") if added and free else None
+    if not _word(words, i + 1).isalpha() or _word(words, i + 1) in lex.PREPOSITIONS:
+        return None
+    object_follows = words[i] in _VERBS and _word(words, i + 1) in _DETERMINERS
+    added = lex.ADDED_PREPOSITIONS.get(
+        words[i], ("to", "to", "of", "in", "on", "for", "about") if object_follows else ()
+    )
+    return (1, f"{words[i]} {rng.choice(added)}") if added else None
 
 
 # ----------------------------------------------------------------------------------------- verbs
@@ -363,6 +368,10 @@ _HAVE = lex.words("have has had having haven't hasn't hadn't")
 _BE = lex.words("is are was were be been being am isn't aren't wasn't weren't i'm it's they're we're you're")
 _SINGULAR = lex.words("he she it this that who which everyone everybody someone nobody")
 _PLURAL = lex.words("i we you they people who these those")
+_SUBJECTS = lex.words("i you he she it we they people this that who which everyone")
+_DROPPED = lex.words("it they we you i he she this that them their your its our his her my these there one")
+_FINITE = lex.words("is are was were has have had can could will would should may must do does did")
+_BEFORE_THAT = lex.words("say says said think thinks know knows believe want wants for as because so if")
 
 
 @_kind(6)
@@ -423,6 +432,141 @@ def verb_number(words: Words, i: int, rng: Random) -> Edit | None:
     return (1, verb.third) if form == "base" and plural else None
 
 
+# --------------------------------------------------------------------- small words too many or too few
+
+
+@_kind(4)
+def auxiliary_dropped(words: Words, i: int, rng: Random) -> Edit | None:
+    """they going, it made of wood, people not like it."""
+    if words[i] not in phrases.AUXILIARIES or i == 0 or not (words[i - 1].isalpha() and _word(words, i + 1).isalpha()):
+        return None
+    return 2, words[i + 1]
+
+
+@_kind(6)
+def auxiliary_added(words: Words, i: int, rng: Random) -> Edit | None:
+    """I am agree, he is go, they were decided: one before a verb that has none."""
+    form, verb = _VERBS.get(words[i], (None, None))
+    if verb is None or _word(words, i - 1) not in _SUBJECTS:
+        return None
+    be = {"i": "am", "he": "is", "she": "is", "it": "is", "this": "is", "that": "is"}.get(_word(words, i - 1), "are")
+    past = {"am": "was", "is": "was", "are": "were"}[be]
+    helper = rng.choice((past, "had", "have", "did") if form == "past" else (be, be, "can", "will", "do", "have"))
+    return 1, f"{helper} {words[i]}"
+
+
+@_kind(2)
+def auxiliary_swapped(words: Words, i: int, rng: Random) -> Edit | None:
+    """will for would, had for have, is for was."""
+    return _swap(phrases.MODALS, words, i, rng)
+
+
+@_kind(4)
+def pronoun_dropped(words: Words, i: int, rng: Random) -> Edit | None:
+    """think is good, when go home, like very much: a pronoun that English needs."""
+    if _word(words, i) not in _DROPPED or not _word(words, i + 1).isalpha() or (words[i].isupper() and words[i] != "I"):
+        return None
+    return 2, _like(words[i + 1], words[i]) if _starts(words, i) else words[i + 1]
+
+
+@_kind(5)
+def pronoun_added(words: Words, i: int, rng: Random) -> Edit | None:
+    """my friends they like it; the book that it was new."""
+    before, after = words[i], _word(words, i + 1)
+    if after not in _FINITE or not before.isalpha() or before in _FINITE:
+        return None
+    if before in ("who", "which", "that"):
+        return 1, f"{before} {rng.choice(('they', 'it', 'he'))}"
+    if before == "people" or _is_plural(before):
+        return 1, f"{before} they"
+    return (1, f"{before} {rng.choice(('it', 'it', 'he', 'she'))}") if before in lex.NOUNS else None
+
+
+@_kind(2)
+def joiner_dropped(words: Words, i: int, rng: Random) -> Edit | None:
+    """It rained stopped: and, but, because, that, which left out."""
+    inner = words[i] in phrases.JOINERS and i > 0 and words[i - 1] not in ".!?"
+    return (2, words[i + 1]) if inner and _word(words, i + 1).isalpha() else None
+
+
+@_kind(1.2)
+def joiner_swapped(words: Words, i: int, rng: Random) -> Edit | None:
+    return _swap(phrases.JOINERS, words, i, rng)
+
+
+@_kind(3)
+def joiner_added(words: Words, i: int, rng: Random) -> Edit | None:
+    """but, so, and, that where a sentence goes on without: although it rained, but we left."""
+    if not words[i].isalpha() or _starts(words, i):
+        return None
+    if words[i - 1] == "," and words[i].islower() and words[i] not in phrases.JOINERS:
+        return 1, f"{rng.choice(('so', 'but', 'and', 'then', 'that'))} {words[i]}"
+    return (1, f"{words[i]} that") if words[i] in _BEFORE_THAT and _word(words, i + 1).isalpha() else None
+
+
+@_kind(6)
+def emphasis(words: Words, i: int, rng: Random) -> Edit | None:
+    """very much important, so really big, also too: a small word that adds nothing."""
+    word = words[i]
+    if word in phrases.ADJECTIVES and _word(words, i - 1) not in phrases.EMPHASIS:
+        return 1, f"{rng.choice(('very', 'more', 'so', 'most', 'really', 'too', 'much'))} {word}"
+    form = _VERBS.get(word, ("",))[0]
+    if form in ("third", "past", "base") and _word(words, i - 1) in _SUBJECTS:
+        return 1, f"{rng.choice(('also', 'just', 'always', 'only', 'not', 'even'))} {word}"
+    return None
+
+
+@_kind(3)
+def determiner_added(words: Words, i: int, rng: Random) -> Edit | None:
+    """some, any, these before a noun that has none or one already: the all people, other many books."""
+    word, before = words[i], _word(words, i - 1)
+    noun = word in lex.NOUNS or word in lex.MASS_NOUNS or _is_plural(word)
+    if not noun or before not in lex.FUNCTION_WORDS:
+        return None
+    return 1, f"{rng.choice(('some', 'any', 'other', 'all', 'own', 'these', 'such', 'many', 'one'))} {word}"
+
+
+@_kind(3)
+def emphasis_dropped(words: Words, i: int, rng: Random) -> Edit | None:
+    both = words[i] in phrases.EMPHASIS and i > 0 and words[i - 1].isalpha() and _word(words, i + 1).isalpha()
+    return (2, words[i + 1]) if both else None
+
+
+# ------------------------------------------------------------------------------ phrases and word choice
+
+
+@_kind(10)
+def phrase(words: Words, i: int, rng: Random) -> Edit | None:
+    """on my opinion, according with, make a decision as take a decision: the whole of a set phrase."""
+    for count in range(phrases.MOST_WORDS, 0, -1):
+        others = phrases.PHRASES.get(" ".join(_word(words, i + k) for k in range(count)))
+        if others:
+            wrong = rng.choice(others)
+            if wrong.split()[0].split("'")[0] == "i":
+                wrong = "I" + wrong[1:]
+            return count, wrong if words[i] == "I" and not _starts(words, i) else _like(wrong, words[i])
+    return None
+
+
+@_kind(4)
+def word_class(words: Words, i: int, rng: Random) -> Edit | None:
+    """success for successful, different for difference."""
+    return _swap(phrases.FAMILIES, words, i, rng)
+
+
+@_kind(3)
+def tense(words: Words, i: int, rng: Random) -> Edit | None:
+    """One verb of a text in another tense than it has: he goes for went, has gone for went, had gone for goes."""
+    form, verb = _VERBS.get(words[i], (None, None))
+    before = _word(words, i - 1)
+    if verb is None or form not in ("past", "third") or before in _HAVE | _BE | _BARE:
+        return None
+    plural = before in _PLURAL or _is_plural(before)
+    present, have = (verb.base, "have") if plural else (verb.third, "has")
+    simple = verb.past if form == "third" else present
+    return 1, rng.choice((simple, simple, f"had {verb.participle}", f"{have} {verb.participle}", f"will {verb.base}"))
+
+
 # ---------------------------------------------------------------------------------- nouns, others
 
 _NO_PLURAL = lex.words(
@@ -435,7 +579,7 @@ _SOME = lex.words(
 _ONE = lex.words("a an this that each every one another any")
 
 
-@_kind(6)
+@_kind(5)
 def noun_singular(words: Words, i: int, rng: Random) -> Edit | None:
     """many book. A verb taken for a plural loses its s too, and is as wrong without it."""
     word = words[i]
@@ -447,7 +591,7 @@ def noun_singular(words: Words, i: int, rng: Random) -> Edit | None:
     return 1, word[: -2 if word.endswith(("ches", "shes", "sses", "xes")) else -1]
 
 
-@_kind(3)
+@_kind(4)
 def noun_plural(words: Words, i: int, rng: Random) -> Edit | None:
     """a books, informations."""
     word, before = words[i], _word(words, i - 1)
@@ -463,12 +607,12 @@ def noun_irregular(words: Words, i: int, rng: Random) -> Edit | None:
     return _swap(lex.IRREGULAR_PLURALS, words, i, rng)
 
 
-@_kind(4)
+@_kind(3.5)
 def homophone(words: Words, i: int, rng: Random) -> Edit | None:
     return _swap(lex.HOMOPHONES, words, i, rng)
 
 
-@_kind(4)
+@_kind(6)
 def confusable(words: Words, i: int, rng: Random) -> Edit | None:
     """say for tell, much for many, success for succeed."""
     return _swap(lex.CONFUSABLES, words, i, rng)
@@ -521,7 +665,7 @@ def capital_gained(words: Words, i: int, rng: Random) -> Edit | None:
     )
 
 
-@_kind(5)
+@_kind(13)
 def comma_dropped(words: Words, i: int, rng: Random) -> Edit | None:
     return (1, "") if words[i] == "," and 0 < i < len(words) - 1 and not words[i + 1].isdigit() else None
 
@@ -529,7 +673,7 @@ def comma_dropped(words: Words, i: int, rng: Random) -> Edit | None:
 _BEFORE_COMMA = lex.words("that because but and if when who which so or than of")
 
 
-@_kind(1)
+@_kind(2)
 def comma_added(words: Words, i: int, rng: Random) -> Edit | None:
     """Before or after a small word that joins: he says, that."""
     if not (words[i].isalpha() and _word(words, i + 1).isalpha()):

@@ -18,7 +18,7 @@ def _pairs(table: str) -> dict[str, tuple[str, ...]]:
     return wrong
 
 
-def _groups(table: str) -> dict[str, tuple[str, ...]]:
+def groups(table: str) -> dict[str, tuple[str, ...]]:
     """`a b c, d e`: every word of a group to the others, '_' for a space inside one."""
     others: dict[str, tuple[str, ...]] = {}
     for entry in table.split(","):
@@ -142,7 +142,7 @@ writing writting, written writen, wrong worng, year yaer, years yers, yesterday 
 youre, yourself yourselfe
 """)
 
-HOMOPHONES = _groups("""
+HOMOPHONES = groups("""
 their there they're, its it's, to too, to two, your you're, than then, affect effect, affects effects, accept except,
 advice advise, allowed aloud, are our, bare bear, brake break, buy by, by bye, cite site, coarse course, complement
 compliment, desert dessert, die dye, fair fare, feel fill, flour flower, for four, hear here, heard herd, hole whole,
@@ -157,7 +157,7 @@ lifes, felt fell, safe save, prove proof, think thing, things thinks, sit set, f
 as us, then them, he her, where we're, has his, it is, most must, any many, ever every
 """)
 
-CONFUSABLES = _groups("""
+CONFUSABLES = groups("""
 say tell, says tells, said told, say speak, speak talk, make do, makes does, made did, making doing, much many, other
 another, other others, few little, fewer less, bring take, borrow lend, learn teach, learned taught, listen hear, look
 see, look watch, see watch, job work, travel trip, hope wish, rob steal, win beat, win earn, gain earn, get gain,
@@ -323,7 +323,7 @@ is are are are am be, are is is is be, was were, were was, am is are, has have, 
 aren't, aren't isn't, wasn't weren't, weren't wasn't, doesn't don't, don't doesn't, hasn't haven't, haven't hasn't
 """)
 
-SPLITS = _groups("""
+SPLITS = groups("""
 a_lot alot, in_fact infact, as_well aswell, at_least atleast, high_school highschool, each_other eachother, every_time
 everytime, even_though eventhough, may_be maybe, in_spite inspite, all_right alright, some_times sometimes, some_one
 someone, some_thing something, any_one anyone, every_one everyone, every_thing everything, any_thing anything, no_body

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from redraft.data import lexicon
+from redraft.data import lexicon, phrases
 from redraft.data.errors import KINDS, WEIGHTS, WORD, ErrorModel, make_errors
 
 TEXT = (
@@ -37,6 +37,27 @@ LANDMARKS = {  # kind: (clean words, all the edits it may make at the given plac
     "to_dropped_or_added": ("we must go", 1, {"must to"}),
     "agreement": ("they have", 1, {"has"}),
     "verb_number": ("she goes home", 1, {"go"}),
+    "auxiliary_dropped": ("they are going", 1, {"going"}),
+    "auxiliary_added": ("they agree now", 1, {"are agree", "can agree", "will agree", "do agree", "have agree"}),
+    "auxiliary_swapped": ("they will go", 1, {"would", "can", "shall"}),
+    "pronoun_dropped": ("say it is so", 1, {"is"}),
+    "pronoun_added": ("my friends are here", 1, {"friends they"}),
+    "joiner_dropped": ("it rained and stopped", 2, {"stopped"}),
+    "joiner_swapped": ("it rained and stopped", 2, {"or", "but", "so", "also", "then"}),
+    "joiner_added": ("it rained , they left", 3, {"so they", "but they", "and they", "then they", "that they"}),
+    "emphasis_dropped": ("it is very good", 2, {"good"}),
+    "determiner_added": (
+        "look for information",
+        2,
+        {f"{word} information" for word in ("some", "any", "other", "all", "own", "these", "such", "many", "one")},
+    ),
+    "phrase": (
+        "In my opinion it is",
+        0,
+        {f"{phrase} opinion" for phrase in ("On my", "To my", "For my", "According to my")} | {"In my opinions"},
+    ),
+    "word_class": ("a great success", 2, {"succeed", "successful", "successfully"}),
+    "tense": ("She went home", 1, {"goes", "had gone", "has gone", "will go"}),
     "noun_singular": ("many countries agree", 1, {"country"}),
     "noun_plural": ("much information", 1, {"informations"}),
     "noun_irregular": ("two women spoke", 1, {"womans", "womens", "woman"}),
@@ -112,10 +133,16 @@ def test_texts_range_from_clean_to_terrible_around_the_rate() -> None:
     assert deciles[-1] > 0.22
 
 
-def test_spelling_is_the_largest_group_and_no_group_rules() -> None:
+def test_no_group_of_mistakes_rules() -> None:
     spelling = {"misspelling", "sound", "letter_dropped", "letter_doubled", "letters_swapped", "neighbour_key", "vowel"}
     share = sum(WEIGHTS[name] for name in spelling) / sum(WEIGHTS.values())
-    assert 0.2 < share < 0.4
+    assert 0.07 < share < 0.25
+    assert max(WEIGHTS.values()) < 0.1 * sum(WEIGHTS.values())
+
+
+def test_no_phrase_is_its_own_mistake() -> None:
+    for table in (phrases.PHRASES, phrases.FAMILIES, phrases.MODALS, phrases.JOINERS):
+        assert not [right for right, wrong in table.items() if not wrong or right in wrong or "" in wrong]
 
 
 def test_addresses_and_numbers_are_left_alone() -> None:
