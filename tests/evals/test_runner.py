@@ -311,11 +311,44 @@ def test_the_page_is_whole_in_itself_and_shows_text_as_text(sums: Any, tmp_path:
     assert "<script" not in made
     assert "&lt;script&gt;" in made
     assert "http" not in made.replace("http-equiv", "")
-    assert made.index("<td>ar</td>") < made.index("<td>diffusion</td>")
+    assert made.index('"run">diffusion</td>') < made.index('"run">ar</td>')
     assert "<b>100.0</b>" in made
     assert "What is 1?" in made
     assert "What is 1?" not in page([run], samples=False)
-    assert "<b>0.0</b></td><td>0.0 to 24.2" in made
+    assert '<b>0.0</b></td><td data-name="95 %">0.0 to 24.2' in made
+
+
+def test_the_page_sets_the_articles_numbers_beside_ours_and_says_whose_they_are(sums: Any, tmp_path: Path) -> None:
+    write_rows(tmp_path / "aime25.jsonl", [{"problem": f"What is {n}?", "answer": str(n)} for n in range(4)])
+    task = get_task("aime25")
+    examples = load_examples(task, tmp_path)[0]
+    half = Parrot(lambda e, s: rf"\boxed{{{e.target}}}" if int(e.target) < 2 else "no")
+    made = page([evaluate(task, examples, half, tmp_path / "run.jsonl")])
+    assert '<td>AIME 2025</td><td class="theirs">23.3</td><td><b>50.0</b>' in made
+    assert '<td>HumanEval</td><td class="theirs">89.6</td><td>\N{EN DASH}</td>' in made
+    assert "were <em>published</em> by Google DeepMind" in made
+    alone = page([evaluate(*sums, Parrot(knows), tmp_path / "other.jsonl")])
+    assert "Google DeepMind" not in alone  # none of the ten was asked
+
+
+def test_the_page_draws_a_sweep_and_keeps_its_points_out_of_the_table(sums: Any, tmp_path: Path) -> None:
+    plain = evaluate(*sums, Parrot(knows), tmp_path / "run.jsonl")
+    points = [
+        Run(replace(plain.header, mode="diffusion", setting=f"threshold:{tau}"), plain.records) for tau in (0.9, 0.5)
+    ]
+    made = page([plain, *points])
+    assert 'src="data:image/svg+xml;base64,' in made
+    assert "<td>threshold</td><td><b>200.0</b></td>" in made  # 2 tokens per forward, everything right
+    assert made.count('data-name="run"') == 1
+    assert "data:image" not in page([plain])
+
+
+def test_answers_of_several_runs_stand_beside_each_other_under_one_question(sums: Any, tmp_path: Path) -> None:
+    one = evaluate(*sums, Parrot(knows), tmp_path / "one.jsonl")
+    other = Run(replace(one.header, mode="verify"), tuple(replace(r, output="another answer") for r in one.records))
+    made = page([one, other])
+    assert made.count("What is 0?") == 1
+    assert made.count("another answer") == 3
 
 
 # ------------------------------------------------------------------ models
