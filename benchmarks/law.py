@@ -1,14 +1,12 @@
 """Law: whatever shares its ticks with it, a request's tokens are those of the plain sampler alone.
 
 Random requests of every kind arrive at random at an engine with few pages, some are cancelled, and the books are
-checked after every tick. Then each is carried out alone. A batch is summed in another order than a row, so logits
-differ in the last bits of float32: where a token differs, the same requests are served once more with a watch on that
-one, to find the first step at which canvases part and how far its logits were from those of the row alone.
+checked after every tick. Then each is carried out alone. Where a token differs, the same requests are served once more
+with a watch on that one, to find the step at which the two part, and whether it is a tie (`ties`) or the law is broken.
 """
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,17 +16,16 @@ from rich.progress import track
 from torch import Tensor
 
 from benchmarks import record
+from benchmarks.ties import TIE, Step, parting
 from benchmarks.traffic import Request, asking, draw_requests
-from redraft.core.canvas import Canvas
 from redraft.engine.engine import Engine, EngineConfig, Job
 from redraft.models.config import ModelConfig
 from redraft.models.loading import load
 from redraft.models.three_mode import ThreeModeModel
-from redraft.sampling.wrappers import Wrapper, guide
+from redraft.sampling.wrappers import Wrapper
 
 FIXTURES = record.ROOT / "tests" / "fixtures" / "parity"
 FOLDERS = ("llada", "sdar", "diffusion_gemma", "wedlm")
-TIE = 1e-5  # relative to the largest logit
 ROOMS = (
     EngineConfig(num_pages=28, page_size=8, max_rows=12, tick_tokens=64, chunk=24),
     EngineConfig(num_pages=64, page_size=8, max_rows=16, tick_tokens=256, chunk=32),
@@ -47,31 +44,6 @@ class Plain(Wrapper):
         return super().__getattr__(name)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a step was made from: the text in front of the canvas, the canvas, and the logits of its first columns."""
-
-    text: list[int]
-    canvas: Canvas
-    logits_LV: Tensor
-
-    def starts_as(self, other: "Step") -> bool:
-        """Whether both steps have the same text and canvas."""
-        one, two = self.canvas, other.canvas
-        return (
-            self.text == other.text
-            and one.tokens_BL.tolist() == two.tokens_BL.tolist()
-            and one.status_BL.tolist() == two.status_BL.tolist()
-        )
-
-    def gap(self, other: "Step") -> float:
-        """The largest difference between their logits, relative to the largest logit."""
-        columns = min(len(self.logits_LV), len(other.logits_LV))
-        ours_NV, theirs_NV = self.logits_LV[:columns], other.logits_LV[:columns]
-        both_NV = ours_NV.isfinite() & theirs_NV.isfinite()
-        return float((ours_NV - theirs_NV)[both_NV].abs().max() / theirs_NV[both_NV].abs().max().clamp_min(1))
-
-
 @dataclass(slots=True)
 class WatchedEngine(Engine):
     """Keeps every step of the jobs it is told to watch."""
@@ -84,37 +56,6 @@ class WatchedEngine(Engine):
             if job in self.watched and job.canvas is not None:
                 self.watched[job].append(Step(list(job.item.text), job.canvas, logits_BLV[row].clone()))
         return logits_BLV
-
-
-class Watched(Wrapper):
-    """A denoiser that keeps every step, and what was read into every context that it made."""
-
-    def __init__(self, denoiser: Any, scale: float) -> None:
-        super().__init__(denoiser)
-        self.scale = scale
-        self.seen: list[Step] = []
-        self.made: dict[int, tuple[Any, list[int]]] = {}  # the context itself is kept, so that its id stays its own
-
-    def encode(self, tokens_BL: Tensor, context: Any | None = None, pad_B: Tensor | None = None) -> Any:
-        text = self._text(context) + tokens_BL[0].tolist()
-        after = self.denoiser.encode(tokens_BL, context, pad_B)
-        self.made[id(after)] = (after, text)
-        return after
-
-    def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
-        logits_BLV = self.denoiser.denoise(canvas, context)
-        self.seen.append(Step(self._text(context), canvas, logits_BLV[0].clone()))
-        return logits_BLV
-
-    def steps(self) -> list[Step]:
-        """With guidance every step asked twice."""
-        if not self.scale:
-            return self.seen
-        halves = zip(self.seen[::2], self.seen[1::2], strict=True)
-        return [replace(step, logits_LV=guide(step.logits_LV, off.logits_LV, self.scale)) for step, off in halves]
-
-    def _text(self, context: Any | None) -> list[int]:
-        return [] if context is None else self.made[id(context)][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,28 +99,15 @@ def differing(denoiser: Any, requests: Sequence[Request], jobs: Sequence[Job]) -
     ]
 
 
-def distance(denoiser: Any, request: Request, steps: Sequence[Step]) -> float:
-    """How far apart the logits were of the last step that began alike, and so parted the two.
-
-    Infinite where there is none: then the difference is no rounding.
-    """
-    decoding = request.arguments.get("decoding")
-    watched = Watched(denoiser, 0.0 if decoding is None else decoding.guidance)
-    request.alone(watched)
-    pairs = zip(steps, watched.steps(), strict=False)
-    alike = list(itertools.takewhile(lambda pair: pair[0].starts_as(pair[1]), pairs))
-    return alike[-1][0].gap(alike[-1][1]) if alike else float("inf")
-
-
 def hold(name: str, denoiser: Any, requests: Sequence[Request], config: EngineConfig, seed: int) -> dict[str, Any]:
     """Whether the law holds of these requests, and how far each difference was from a tie."""
     with torch.inference_mode():
         served = serve(denoiser, requests, config, seed)
         wrong = differing(denoiser, requests, served.jobs)
-        gaps = []
+        partings = []
         if wrong:
             again = serve(denoiser, requests, config, seed, wrong)
-            gaps = [distance(denoiser, requests[n], again.engine.watched[again.jobs[n]]) for n in wrong]
+            partings = [parting(denoiser, requests[n], again.engine.watched[again.jobs[n]]) for n in wrong]
     counters = served.engine.counters
     return {
         "kind": name,
@@ -188,9 +116,12 @@ def hold(name: str, denoiser: Any, requests: Sequence[Request], config: EngineCo
         "finished": counters.finished,
         "failed": counters.failed,
         "equal": counters.finished + counters.failed - len(wrong),
-        "ties": sum(gap <= TIE for gap in gaps),
-        "broken": sum(not gap <= TIE for gap in gaps),
-        "largest_gap": max(gaps, default=0.0),
+        "ties": sum(found.is_tie for found in partings),
+        "broken": sum(not found.is_tie for found in partings),
+        "partings": [
+            {"seed": seed, "request": n, "name": requests[n].name, **asdict(found)}
+            for n, found in zip(wrong, partings, strict=True)
+        ],
         "ticks": counters.ticks,
         "preemptions": counters.preemptions,
         "reused_tokens": counters.reused_tokens,
@@ -226,7 +157,7 @@ TOTALS = ("requests", "cancelled", "finished", "failed", "equal", "ties", "broke
 def summed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One row of several of a kind."""
     total = {name: sum(row[name] for row in rows) for name in (*TOTALS, "reused_tokens")}
-    return {"kind": rows[0]["kind"], **total, "largest_gap": max(row["largest_gap"] for row in rows)}
+    return {"kind": rows[0]["kind"], **total, "partings": [found for row in rows for found in row["partings"]]}
 
 
 def main(arguments: Sequence[str] | None = None) -> Path:
@@ -237,8 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     torch.set_num_threads(1)
     chosen = denoisers() | {"shipped": run.model.network}
     each = max(1, run.options.requests // (len(chosen) * run.options.group))
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     rounds = [(name, number) for number in range(each) for name in chosen]
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     for place, (name, number) in enumerate(track(rounds, description="law", transient=True)):
         seed = run.options.seed + 7919 * place
         size = min(run.options.group, run.options.limit or run.options.group)

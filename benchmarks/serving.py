@@ -8,7 +8,7 @@ The plain sampler and a single client take turns, request by request. No text en
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -82,9 +82,9 @@ def makers(model: Model, tokens: int) -> dict[str, Maker]:
     return {"generate": writing, "edit": editing}
 
 
-async def _client(thread: EngineThread, requests: Sequence[Request]) -> list[Snapshot]:
+async def _client(thread: EngineThread, requests: Iterator[Request]) -> list[Snapshot]:
     answers = []
-    for request in requests:
+    for request in requests:  # of all clients together: who is done sooner asks more
         async for state in thread.stream(request.writer()):
             last = state
         assert last.error is None, last.error
@@ -92,15 +92,15 @@ async def _client(thread: EngineThread, requests: Sequence[Request]) -> list[Sna
     return answers
 
 
-async def _clients(thread: EngineThread, shares: Sequence[Sequence[Request]]) -> list[list[Snapshot]]:
-    return await asyncio.gather(*(_client(thread, share) for share in shares))
+async def _clients(thread: EngineThread, requests: Sequence[Request], clients: int) -> list[list[Snapshot]]:
+    queue = iter(requests)
+    return await asyncio.gather(*(_client(thread, queue) for _ in range(clients)))
 
 
 def serve(thread: EngineThread, requests: Sequence[Request], clients: int) -> Level:
     """All requests, from so many clients at once."""
-    shares = [requests[number::clients] for number in range(clients)]
     began, spent = time.perf_counter(), time.process_time()
-    answers = asyncio.run(_clients(thread, shares))
+    answers = asyncio.run(_clients(thread, requests, clients))
     return Level(
         clients, time.perf_counter() - began, time.process_time() - spent, [one for share in answers for one in share]
     )
@@ -180,6 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     options.add_argument("--each", type=int, default=1, help="requests per client, where there are most")
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--paired", type=int, default=12, help="requests that are also carried out alone")
+    options.add_argument("--only", choices=("generate", "edit"), help="one kind of work")
     options.add_argument("--threads", type=int, default=1, help="of the processor; more than are free is far slower")
     options.add_argument("--http", action="store_true", help="over HTTP on loopback, from a process of its own")
     run = record.start("serving", options, arguments)
@@ -191,6 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> Path:
         return serving_http.run_on(replace(run, name="serving_http"))
     results = {}
     for name, make in makers(run.model, min(asked.tokens, 16 * (asked.limit or 4))).items():
+        if asked.only not in (None, name):
+            continue
         serve(EngineThread(Engine(run.model.network)).start(), [make(0)], 1)  # what the first use of anything costs
         paired = min(asked.paired, asked.limit or asked.paired)
         results[name] = measure(

@@ -61,6 +61,11 @@ class PackedExecutor:
         self._last: dict[Item, Tensor] = {}  # the state of a context's last token, for families with shifted logits
 
     def forward(self, jobs: Sequence[Job]) -> list[Tensor]:
+        order = sorted(range(len(jobs)), key=lambda number: _likeness(jobs[number][0]))
+        states = self._packed([jobs[number] for number in order])
+        return [part for _, part in sorted(zip(order, states, strict=True), key=lambda pair: pair[0])]
+
+    def _packed(self, jobs: Sequence[Job]) -> list[Tensor]:
         spans = [self._span(span, canvas) for span, canvas in jobs]
         columns = [self._columns(span) for span, _ in jobs] if self.paged else None
         memory = packed.Packed(spans, columns, self.store)
@@ -104,6 +109,11 @@ class PackedExecutor:
 
     def forget(self, item: Item) -> None:
         self._last.pop(item, None)
+
+
+def _likeness(span: Span) -> tuple[bool, int, int]:
+    """Spans that are alike stand side by side: attention takes canvases of one length and no context at once."""
+    return (span.work is Work.ENCODE, span.item.held, span.length)
 
 
 class PlainExecutor:

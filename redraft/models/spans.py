@@ -5,7 +5,7 @@ values, in place. Knows stores and spans. Refuses to know requests and why a spa
 tokens, an engine packs them. Shapes: T packed tokens, L tokens of a span, G key heads, K head dim, D model.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -69,25 +69,60 @@ class Store:
         return sum(kept.nbytes for kind in (self.keys, self.values) for kept in kind.values())
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """`count` spans of one length side by side, from `start` on: attention takes them as rows of a batch."""
+
+    first: int
+    count: int
+    start: int
+    length: int
+
+    def rows(self, packed_1HTK: Tensor) -> Tensor:
+        """Their part of a packed row, [count, H, length, K]; nothing is copied."""
+        part_HTK = packed_1HTK[0, :, self.start : self.start + self.count * self.length]
+        return part_HTK.unflatten(1, (self.count, self.length)).transpose(0, 1)
+
+
 class Packed:
-    """Attention over packed spans: a `Mixer`. With `columns` None a span sees itself alone and nothing is stored."""
+    """Attention over packed spans: a `Mixer`. With `columns` None a span sees itself alone and nothing is stored.
+
+    Neighbouring canvases of one length that see themselves alone are one call; nothing of them need be stored.
+    """
 
     def __init__(self, spans: list[Span], columns: list[Columns] | None, store: Store) -> None:
         self.spans, self.columns, self.store = spans, columns, store
-        ends = torch.tensor([len(span) for span in spans]).cumsum(0).tolist()
-        self.places = [slice(end - len(span), end) for span, end in zip(spans, ends, strict=True)]
+        self.runs = self._runs()
 
     def mix(self, layer: int, query: Tensor, key: Tensor, value: Tensor, facts: AttentionFacts) -> Tensor:
         mixed = query.new_empty(*query.shape[:-1], value.shape[-1])
-        for number, (span, place) in enumerate(zip(self.spans, self.places, strict=True)):
-            keys, values = key[:, :, place], value[:, :, place]
-            if self.columns is not None:
-                keys, values = self._stored(layer, self.columns[number], keys, values)
+        for run in self.runs:
+            span, keys, values = self.spans[run.first], run.rows(key), run.rows(value)
+            if self.columns is not None and not self._alone(run.first):
+                keys, values = self._stored(layer, self.columns[run.first], keys, values)
             attend = span.attend
             if isinstance(attend, Sliding):
                 attend = attend.window if facts.window is not None else attend.full
-            mixed[:, :, place] = attend_to(query[:, :, place], keys, values, attend, facts)
+            run.rows(mixed)[:] = attend_to(run.rows(query), keys, values, attend, facts)
         return mixed
+
+    def _alone(self, number: int) -> bool:
+        """Whether a span is a canvas that sees all of itself and nothing else."""
+        span = self.spans[number]
+        context = 0 if self.columns is None else self.columns[number].start
+        return span.canvas and span.attend is None and context == 0
+
+    def _runs(self) -> list[_Run]:
+        runs: list[_Run] = []
+        place = 0
+        for number, span in enumerate(self.spans):
+            last = runs[-1] if runs else None
+            if last and last.length == len(span) and self._alone(number) and self._alone(last.first):
+                runs[-1] = replace(last, count=last.count + 1)
+            else:
+                runs.append(_Run(number, 1, place, len(span)))
+            place += len(span)
+        return runs
 
     def _stored(self, layer: int, columns: Columns, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         keys, values = self.store.layer(layer, key)

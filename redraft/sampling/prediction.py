@@ -73,14 +73,18 @@ def predict(
     best_BL2 = top_BL2.values.exp().nan_to_num(0.0)
     proposal_BL, slots_BL = _proposal(tokens_BL, controls if indels else None)
     sure_logp_BLV = forbid(logits_BLV, unsure_ids).float().log_softmax(-1) if unsure_ids else logp_BLV
+    confidence_BL = _probability(sure_logp_BLV, tokens_BL)
+    now_BL = _probability(logp_BLV, tokens_BL if current_BL is None else current_BL)
+    # The last use of both, so one is overwritten: a fresh tensor as wide as the vocabulary costs more than the product.
+    entropy_BL = probs_BLV.mul_(logp_BLV).sum(-1).neg()
     return Prediction(
         tokens_BL=tokens_BL,
-        confidence_BL=_probability(sure_logp_BLV, tokens_BL),
+        confidence_BL=confidence_BL,
         margin_BL=best_BL2[..., 0] - best_BL2[..., 1:].sum(-1),
-        entropy_BL=(probs_BLV * logp_BLV).sum(-1).neg().nan_to_num(torch.inf).clamp_min(0.0),
+        entropy_BL=entropy_BL.nan_to_num(torch.inf).clamp_min(0.0),
         proposal_BL=proposal_BL,
         slots_BL=slots_BL,
-        current_BL=_probability(logp_BLV, tokens_BL if current_BL is None else current_BL),
+        current_BL=now_BL,
         best_BL=top_BL2.indices[..., 0],
         best_confidence_BL=best_BL2[..., 0],
     )

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from benchmarks import law
-from benchmarks.law import Plain, differing, distance, hold, serve, tiny_own
+from benchmarks.law import Plain, differing, hold, serve, tiny_own
+from benchmarks.ties import TIE, Step, parting
 from benchmarks.traffic import Request, asking, draw_requests
 from redraft.core.canvas import Canvas
 from redraft.engine import program
@@ -86,9 +87,40 @@ def test_an_arbitrary_difference_is_no_tie() -> None:
     own, request = denoiser("own"), Request("generate", options)
     served = serve(own, [request], EngineConfig(), 1, watch=[0])
     steps = served.engine.watched[served.jobs[0]]
-    assert distance(own, request, steps) < law.TIE
-    assert distance(own, request, [replace(step, logits_LV=1.01 * step.logits_LV) for step in steps]) > law.TIE
-    assert distance(own, request, []) == float("inf")
+    assert parting(own, request, steps).gap < TIE
+    assert not parting(own, request, steps).is_tie, "nothing was decided in two ways"
+    assert not parting(own, request, [replace(step, logits_LV=1.01 * step.logits_LV) for step in steps]).is_tie
+    assert not parting(own, request, [replace(step, logits_LV=_swapped(step)) for step in steps]).is_tie
+    assert parting(own, request, []).gap == float("inf")
+
+
+def test_two_candidates_that_change_places_within_rounding_are_a_tie() -> None:
+    options = {"prompt": [3], "decoding": SLOW, "max_tokens": 1, "block_length": 4}
+    even, request = Even(denoiser("own")), Request("generate", options)
+    served = serve(even, [request], EngineConfig(), 1, watch=[0])
+    (step,) = served.engine.watched[served.jobs[0]]
+    other = step.logits_LV.clone()
+    other[0, 9] += 1e-6
+    found = parting(even, request, [replace(step, logits_LV=other)])
+    assert found.is_tie
+    assert (found.column, found.what, found.margin) == (0, "token", 0.0)
+
+
+class Even(Plain):
+    """Tokens 7 and 9 are equally likely everywhere."""
+
+    def denoise(self, canvas: Canvas, context: Any | None) -> torch.Tensor:
+        logits_BLV = super().denoise(canvas, context).clone()
+        logits_BLV[..., [7, 9]] = 30.0
+        return logits_BLV
+
+
+def _swapped(step: Step) -> torch.Tensor:
+    """The same logits, but the two best tokens of the first column have changed places."""
+    logits_LV = step.logits_LV.clone()
+    best = logits_LV[0].topk(2).indices
+    logits_LV[0, best] = logits_LV[0, best.flip(0)]
+    return logits_LV
 
 
 # ------------------------------------------------------------------ sharing
