@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from benchmarks import record
 from benchmarks.wire import serving
 
@@ -19,18 +17,17 @@ def hold(url: str, examples: int, seed: int) -> dict[str, Any]:
     """Statuses by operation. Raises AssertionError at the first 5xx, with the request that hypothesis shrank it to."""
     import schemathesis
 
-    client = httpx.Client(base_url=url, timeout=120)
-    document = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
+    document = schemathesis.openapi.from_url(f"{url}/openapi.json")
     codes: dict[str, Counter[str]] = {}
     for operation in document.get_all_operations():
         case = operation.ok()
         for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
             strategy = case.as_strategy(generation_mode=mode)
-            _hold(client, strategy, codes.setdefault(f"{case.method.upper()} {case.path}", Counter()), examples, seed)
+            _hold(url, strategy, codes.setdefault(f"{case.method.upper()} {case.path}", Counter()), examples, seed)
     return {name: dict(sorted(found.items())) for name, found in sorted(codes.items())}
 
 
-def _hold(client: httpx.Client, strategy: Any, codes: Counter[str], examples: int, seed: int) -> None:
+def _hold(url: str, strategy: Any, codes: Counter[str], examples: int, seed: int) -> None:
     from hypothesis import HealthCheck, given, settings
     from hypothesis import seed as seeded
     from hypothesis.errors import Unsatisfiable
@@ -39,15 +36,20 @@ def _hold(client: httpx.Client, strategy: Any, codes: Counter[str], examples: in
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=strategy)
     def ask(case: Any) -> None:
-        body = case.body if isinstance(case.body, (dict, list, str, int, float, bool, type(None))) else None
-        response = client.request(case.method, case.formatted_path, json=body)
+        if isinstance(case.body, dict) and "model" in case.body:  # as drawn it hardly ever names a model that is here
+            case.body |= {"model": "tiny", "max_tokens": min(_whole(case.body.get("max_tokens")), 16)}
+        response = case.call(base_url=url, timeout=120)
         codes[str(response.status_code)] += 1
-        assert response.status_code < 500, (case.method, case.path, body, response.text)
+        assert response.status_code < 500, (case.as_curl_command(), response.text)
 
     try:
         ask()
     except Unsatisfiable:  # an operation without parameters has no request that breaks its document
         return
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 16
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     with serving("--model", f"tiny={run.options.model or ''}") as server:
         found = hold(f"http://127.0.0.1:{server.port}", run.options.examples, run.options.seed)
         status = server.end()
-    table = [[name, sum(codes.values()), *map(codes.get, ("200", "400", "422"))] for name, codes in found.items()]
-    record.show("Generated from the OpenAPI document", ("operation", "asked", "200", "400", "422"), table)
+    table = [[name, sum(codes.values()), *map(codes.get, ("200", "400", "404"))] for name, codes in found.items()]
+    record.show("Generated from the OpenAPI document", ("operation", "asked", "200", "400", "404"), table)
     return run.write({"operations": found, "examples": run.options.examples, "exit_status": status})
 
 
