@@ -133,21 +133,23 @@ def test_a_loose_look_leaves_out_lines_and_asterisks() -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("44-15=29,79-29=50", ""), (" 44 - 15 = 29, 79 - 29 = 50 ", ""), ("79-44=35,35+15=50", ""),
-        ("79-44=35", "numbers left over"), ("44-15=28,79-29=50", "44-15=28 is not so"),
-        ("44-15=29,44+6=50", "uses what is not there"), ("50", "is no step"), ("", "is no step"),
-        ("15/0=1,44-79=1", "uses what is not there"),
+        ("44-15=29,79-29=50", ""), ("79-44=35,35+15=50", ""), ("79+15-44=50", ""), ("79-29=50,44-15=29", "ends on 29"),
+        ("79-44=35", "it ends on 35, not 50"), ("44-15=28,79-29=50", "44-15=28 is not so"),
+        ("44-15=29,44+6=50", "not used once"), ("50", "'50' is no step"), ("", "is no step"), ("15/0=1", "is not so"),
+        ("44 - 15 = 29", "is no step"), ("044-15=29", "is no step"), ("9**9=1", "is no step"),
+        ("79-29=50", "not used once"),
+        ("__import__('os')=1", "is no step"), ("44-15=29=29", "is no step"),
     ],
 )  # fmt: skip
 def test_countdown_takes_every_right_way(said: str, why: str) -> None:
-    found = wrong_steps([15, 44, 79], 50, said)
+    found = wrong_steps(["15", "44", "79"], "50", said)
     assert (why in found) if why else (found == "")
 
 
-def test_countdown_divides_exactly_and_not_by_zero() -> None:
-    assert wrong_steps([6, 3], 2, "6/3=2") == ""
-    assert "is not so" in wrong_steps([7, 3], 2, "7/3=2")
-    assert "is not so" in wrong_steps([7, 0], 7, "7/0=7")
+def test_countdown_divides_exactly() -> None:
+    assert wrong_steps(["6", "3"], "2", "6/3=2") == ""
+    assert "is not so" in wrong_steps(["7", "3"], "2", "7/3=2")
+    assert wrong_steps(["7", "2"], "3", "7/2=3") == "7/2=3 is not so"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,8 @@ def test_puzzles_show_eight_and_ask_the_rest(judge: Make, tmp_path: Path) -> Non
     grids = [{"input": "1003\n0300\n3210\n4132", "output": "1423\n2341\n3214\n4132"}] * 10
     ask = judge("sudoku_4x4", "dream_sudoku_4x4_10.jsonl", grids)
     assert len(ask.examples) == 2
-    assert ask("\n1423\n2341\n3214\n4132\n\nInput:", "complete").score == 1
+    assert ask(" 1423\n2341\n3214\n4132\n\nInput:", "complete").score == 1
+    assert ask("Output:\n1423\n2341\n3214\n4132").score == 1
     assert ask("1423\n2341\n3214\n4130", "complete").score == 0
     with pytest.raises(ValueError, match=r"needs dream_sudoku_4x4_4.jsonl"):
         load_examples(get_task("sudoku_4x4_all"), tmp_path)

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 from redraft.evals.data import read_rows
@@ -19,6 +18,8 @@ SUDOKU = (
     "Replace every 0 in the grid of four by four with a digit from 1 to 4, so that every row, every column and every "
     "one of the four blocks of two by two has all four digits.\n\n"
 )
+NUMBER = re.compile(r"0|[1-9]\d*")
+STEP = re.compile(rf"(?:{NUMBER.pattern})(?:[-+*/](?:{NUMBER.pattern}))+")
 FILLED = (4, 5, 6, 7, 8, 9, 10, 11, 12)  # cells that are given
 
 
@@ -49,39 +50,45 @@ def _examples(rows: Sequence[Row], told: str, form: str) -> list[Example]:
 
 
 def judge_countdown(example: Example, answer: str, ask: Ask, bench: Bench) -> Verdict:
-    numbers = [int(text) for text in example.target.split(",")]
+    *numbers, wanted = example.target.split(",")
     said = answer.strip().removeprefix("Output:").strip().partition("\n")[0]
-    why = wrong_steps(numbers[:-1], numbers[-1], said)
+    why = wrong_steps(numbers, wanted, said)
     return right(not why, why)
 
 
-def wrong_steps(numbers: Sequence[int], wanted: int, said: str) -> str:
-    """What is wrong with equations that should lead from numbers to one; "" where nothing is."""
-    there = Counter(map(Fraction, numbers))
-    last = Fraction(0)
-    for step in said.replace(" ", "").split(","):
-        found = re.fullmatch(r"(\d+)([-+*/])(\d+)=(\d+(?:\.\d+)?)", step)
-        if found is None:
+def wrong_steps(numbers: Sequence[str], wanted: str, said: str) -> str:
+    """What is wrong with equations that should lead from numbers to one; "" where nothing is.
+
+    As the authors count: every number and every result must be used once, whatever the order of the steps.
+    """
+    there = Counter(numbers)
+    for step in said.split(","):
+        left, equal, result = step.partition("=")
+        if not STEP.fullmatch(left) or not NUMBER.fullmatch(result) or not equal:
             return f"{step[:40]!r} is no step"
-        left, right_side, last = Fraction(found[1]), Fraction(found[3]), Fraction(found[4])
-        there.subtract((left, right_side))
-        if min(there.values()) < 0:
-            return f"{step} uses what is not there"
-        if (found[2] == "/" and not right_side) or _result(left, found[2], right_side) != last:
+        if calculated(left) != float(result):
             return f"{step} is not so"
-        there[last] += 1
-    left_over = list((there - Counter([last])).elements())
-    return "" if last == wanted and not left_over else f"it ends on {last}, with {len(left_over)} numbers left over"
+        there.subtract(re.findall(r"\d+", left))
+        there[result] += 1
+    there[wanted] -= 1
+    if result != wanted:
+        return f"it ends on {result}, not {wanted}"
+    off = [number for number, count in there.items() if count]
+    return f"not used once: {', '.join(off)}" if off else ""
 
 
-def _result(left: Fraction, sign: str, right_side: Fraction) -> Fraction:
-    results = {"+": left + right_side, "-": left - right_side, "*": left * right_side}
-    return left / right_side if sign == "/" else results[sign]
+def calculated(expression: str) -> float:
+    """The value of what STEP allows; not a number where something is divided by zero."""
+    assert STEP.fullmatch(expression), "nothing but numbers and four operators"
+    try:
+        return float(eval(expression))
+    except (ZeroDivisionError, OverflowError):
+        return float("nan")
 
 
 def judge_sudoku(example: Example, answer: str, ask: Ask, bench: Bench) -> Verdict:
-    said = answer.strip().removeprefix("Output:").partition("\n\n")[0].replace(" ", "").strip()
-    why = wrong_grid(example.target, said[: len(example.target.strip())])
+    said = answer.strip().removeprefix("Output:").strip() if ask == "chat" else answer
+    why = wrong_grid(example.target, said.partition("\n\n")[0].replace(" ", "")[: len(example.target)].strip())
     return right(not why, why)
 
 
