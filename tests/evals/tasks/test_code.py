@@ -159,7 +159,8 @@ CRUX = {"id": "sample_0", "code": "def f(x):\n    return [x, x]", "input": "3", 
         ("```python\nassert f(3) == [3, 3]\n```", "chat", 1), ("[ANSWER]assert f(3) == [3][/ANSWER]", "chat", 0),
         ("[ANSWER]assert f(3) == f(3)[/ANSWER]", "chat", 0), ("[ANSWER]assert f(3) == x[/ANSWER]", "chat", 0),
         (" [3, 3]\n\nassert", "complete", 1), (" [3]\n", "complete", 0), (" [3, 3", "complete", 0),
-        ("[ANSWER]assert f(3) == __import__('os')[/ANSWER]", "chat", 0), ("I do not know", "chat", 0), ("", "chat", 0),
+        ("[ANSWER]assert f(3) == [__import__('os').getpid()] * 2[/ANSWER]", "chat", 0),
+        ("I do not know", "chat", 0), ("", "chat", 0),
     ],
 )  # fmt: skip
 def test_cruxeval_output(judge: Make, answer: str, ask_by: str, score: float) -> None:

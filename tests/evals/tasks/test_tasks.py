@@ -155,6 +155,26 @@ def test_livecodebench(judge: Make) -> None:
     assert ask("no code", number=1).score == 0
 
 
+def test_livecodebench_release_6_is_all_its_files(tmp_path: Path) -> None:
+    task = get_task("livecodebench_release_v6")
+    for number in range(1, 7):
+        row = contest_row("", [("2", "4")]) | {"question_id": f"q{number}"}
+        if number == 6:
+            with pytest.raises(ValueError, match=r"needs test6.jsonl in"):
+                load_examples(task, tmp_path)
+        (tmp_path / f"test{number if number > 1 else ''}.jsonl").write_text(json.dumps(row) + "\n")
+    assert [example.id for example in load_examples(task, tmp_path)[0]] == [f"q{number}" for number in range(1, 7)]
+
+
+def test_methods_keep_their_object_and_have_their_time_for_every_case(judge: Make) -> None:
+    starter = "class Solution:\n    def run(self, x):"
+    ask = judge("livecodebench", "livecodebench_v6.jsonl", [contest_row(starter, [("1", "[1]"), ("2", "[2]")], "run")])
+    program = "```python\nclass Solution:\n    def run(self, x):\n        return {}\n```"
+    assert ask(program.format("(x,)")).score == 1
+    assert ask(program.format("{x}")).score == 0
+    assert ask(program.format("[x] if vars(self).setdefault('first', x) == x else []")).score == 0
+
+
 def test_prompts_without_hidden_tests_are_refused(judge: Make) -> None:
     with pytest.raises(ValueError, match="no hidden tests"):
         judge("livecodebench", "livecodebench_v6.jsonl", [{"question_id": "a", "prompt": "Double it."}])

@@ -55,7 +55,7 @@ def _check(example: Example, assertion: str, said: str | None, bench: Bench) -> 
 
 
 def _said(answer: str, ask: Ask, start: str, part: Callable[[ast.expr], str | None]) -> str | None:
-    """What an answer says, as source; only literals count, so that nobody lets the function find it out."""
+    """What an answer says, as source; a value that names the function is none: it would let Python answer."""
     if ask == "complete":
         return part(_expression(f"{start}{answer.partition(chr(10))[0]}"))
     tagged = TAGGED.findall(answer) or fenced(answer) or [answer]
@@ -86,13 +86,9 @@ def _arguments(found: ast.expr) -> str | None:
 
 
 def _literal(node: ast.expr) -> str | None:
-    """The source of a value that calls nothing and looks nothing up, but for empty collections."""
-    for inner in ast.walk(node):
-        empty = isinstance(inner, ast.Call) and not inner.args and not inner.keywords
-        known = isinstance(inner, ast.Name) and inner.id in ("set", "dict", "list", "tuple", "frozenset", "float")
-        if isinstance(inner, (ast.Call, ast.Name, ast.Attribute, ast.Lambda)) and not (empty or known):
-            return None
-    return ast.unparse(node)
+    """The source of a value, unless it calls the function."""
+    named = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    return None if named & {"f", "nothing"} else ast.unparse(node)
 
 
 OUTPUT_PREDICTION = Task(

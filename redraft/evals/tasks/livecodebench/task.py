@@ -9,9 +9,12 @@ import json
 import pickle
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
+from redraft.evals.data import download, read_rows
 from redraft.evals.programs import best_block, passes, reason
 from redraft.evals.sandbox import Limits
 from redraft.evals.task import Ask, Bench, Example, Hub, Row, Task, Verdict
@@ -33,11 +36,18 @@ from typing import *
 from builtins import *
 sys.setrecursionlimit(50000)
 """
+REPOSITORY = "livecodebench/code_generation_lite"
+RELEASES = ("test.jsonl", *(f"test{number}.jsonl" for number in range(2, 7)))
+SECONDS = 6  # of one case
+# As the authors: one object for all cases, and a tuple stands for a list.
 CALLS = """\
-import json as _json
+import json as _json, signal as _signal
+_solution = Solution()
 for _given, _wanted in _json.loads({cases!r}):
-    _found = Solution().{name}(*(_json.loads(_line) for _line in _given.split("\\n")))
-    _found = _json.loads(_json.dumps(_found, default=list))
+    _signal.setitimer(_signal.ITIMER_PROF, {seconds})
+    _found = _solution.{name}(*(_json.loads(_line) for _line in _given.split("\\n")))
+    _signal.setitimer(_signal.ITIMER_PROF, 0)
+    _found = list(_found) if isinstance(_found, tuple) else _found
     assert _found == _json.loads(_wanted), f"{{_given[:80]!r}} gave {{_found!r:.80}}, not {{_wanted[:80]}}"
 """
 
@@ -95,13 +105,28 @@ def unpacked(text: str) -> str:
     return found
 
 
+def all_releases(rows: Sequence[Row], folder: Path | None) -> Sequence[Row]:
+    """The rows of the first release and of what every later one added, from the files beside it or the hub's."""
+    if folder is None:
+        paths = [download(Hub(REPOSITORY, name)) for name in RELEASES]
+    else:
+        paths = [folder / name for name in RELEASES]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise ValueError(f"livecodebench_release_v6 needs {', '.join(missing)} in {folder}")
+    return [row for path in paths for row in read_rows(path)]
+
+
 def judge(example: Example, answer: str, ask: Ask, bench: Bench) -> Verdict:
     code = best_block(
         answer if ask == "chat" else f"```python\n{answer}", "Solution" if example.target["name"] else None
     )
     if example.target["name"]:
-        cases = json.dumps(example.target["cases"])
-        return passes(IMPORTS + code, CALLS.format(cases=cases, name=example.target["name"]), bench)
+        cases = example.target["cases"]
+        calls = CALLS.format(cases=json.dumps(cases), name=example.target["name"], seconds=SECONDS)
+        together = SECONDS * len(cases)
+        limits = replace(bench.limits, cpu_seconds=together, wall_seconds=together + bench.limits.wall_seconds)
+        return passes(IMPORTS + code, calls, replace(bench, limits=limits))
     for given, wanted in example.target["cases"]:
         outcome = bench.runs.run(IMPORTS + code, stdin=given, limits=bench.limits)
         if outcome.status != "done":
@@ -131,16 +156,25 @@ LIVECODEBENCH = Task(
     name="livecodebench",
     title="LiveCodeBench",
     version="1",
-    split="code generation, the release that the file holds",
-    source="https://huggingface.co/datasets/livecodebench/code_generation_lite",
+    split="code generation, the file (test6.jsonl: 175 problems that release 6 added, January to April 2025)",
+    source=f"https://huggingface.co/datasets/{REPOSITORY}",
     licence="CC (dataset card), MIT (code)",
     files=("livecodebench_v6.jsonl", "test6.jsonl"),
-    hub=Hub("livecodebench/code_generation_lite", "test6.jsonl"),
+    hub=Hub(REPOSITORY, "test6.jsonl"),
     examples=examples,
     judge=judge,
     asks=("chat", "complete"),
     max_tokens=2048,
     stop=("\n```",),
     runs_code=True,
-    limits=Limits(cpu_seconds=6, wall_seconds=20, memory=4 << 30),
+    limits=Limits(cpu_seconds=SECONDS, wall_seconds=20, memory=4 << 30),
+)
+RELEASE_V6 = replace(
+    LIVECODEBENCH,
+    name="livecodebench_release_v6",
+    title="LiveCodeBench, release 6 as a whole",
+    split="code generation, release_v6, 1055 problems, May 2023 to April 2025",
+    files=("test.jsonl",),
+    hub=Hub(REPOSITORY, "test.jsonl"),
+    beside=all_releases,
 )
