@@ -98,6 +98,15 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> TextTokenizer:
     return with_specials(inner)
 
 
+def character_tokenizer() -> TextTokenizer:
+    """A token per byte and nothing learnt: for texts where every character counts, such as puzzles."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    inner = Tokenizer(models.BPE(vocab={letter: n for n, letter in enumerate(letters)}, merges=[]))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.decoder = decoders.ByteLevel()
+    return with_specials(inner)
+
+
 def with_specials(inner: Tokenizer) -> TextTokenizer:
     """Append Redraft's specials; spelt out in text they stay plain characters."""
     text_size = inner.get_vocab_size()

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from redraft.core.corruption import Hybrid
 from redraft.data.mixture import Mixture, MixtureConfig
@@ -18,21 +18,35 @@ from redraft.data.tokenizer import SPECIALS, TextTokenizer, load_tokenizer, trai
 from redraft.models.checkpoint import load_checkpoint
 from redraft.models.config import ModelConfig
 from redraft.models.three_mode import ThreeModeModel
+from redraft.train.feeding import Batches
 from redraft.train.loop import Progress, TrainConfig, resumes, train
 from redraft.train.parallel import join_world
 
 
+class Generated(Protocol):
+    """Data that is made rather than read. A kind of it is a frozen dataclass in a file of its own."""
+
+    def open(self, folder: Path, seed: int) -> Batches:
+        """The batches of a run; whatever takes time is made once and kept in `folder`, with the tokenizer.json."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A full run. `characters` limits what is read of each source."""
+    """A full run. `characters` limits what is read of each source, of a mixture of texts."""
 
     name: str
     model: ModelConfig
-    mixture: MixtureConfig
+    mixture: MixtureConfig | Generated
     train: TrainConfig
     characters: Mapping[str, int] = field(default_factory=dict)
     passage_tokens: int = 380
     seed: int = 0
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether there must be a folder of texts to train from."""
+        return isinstance(self.mixture, MixtureConfig)
 
 
 def special_ids(vocab_size: int) -> dict[str, int]:
@@ -86,6 +100,7 @@ def _make(recipe: Recipe, data_dir: Path, shared: TextTokenizer | None, *files: 
 
 
 def mixture_of(recipe: Recipe, tokenizer: TextTokenizer, passages: Passages) -> Mixture:
+    assert isinstance(recipe.mixture, MixtureConfig)
     model = recipe.model
     corruption = Hybrid(
         mask_id=model.mask_token_id,
@@ -94,6 +109,14 @@ def mixture_of(recipe: Recipe, tokenizer: TextTokenizer, passages: Passages) -> 
         text_size=model.text_size,
     )
     return Mixture(recipe.mixture, passages, tokenizer, corruption, model.controls, recipe.seed)
+
+
+def batches_of(recipe: Recipe, data_dir: Path, cache: Path) -> Batches:
+    """The batches of a run, and in `cache` what they are made of."""
+    if not isinstance(recipe.mixture, MixtureConfig):
+        return recipe.mixture.open(cache, recipe.seed)
+    tokenizer, passages, _ = prepare(recipe, data_dir, cache)
+    return mixture_of(recipe, tokenizer, passages)
 
 
 def run(
@@ -113,9 +136,8 @@ def run(
         if start is not None and not (folder / "data" / "tokenizer.json").exists():
             (folder / "data").mkdir(parents=True, exist_ok=True)
             shutil.copy(start / "tokenizer.json", folder / "data" / "tokenizer.json")
-        tokenizer, passages, _ = prepare(recipe, data_dir, folder / "data")
+        data = batches_of(recipe, data_dir, folder / "data")
         (folder / "recipe.json").write_text(json.dumps(plain(recipe) | _origin(start), indent=2) + "\n")
-    data = mixture_of(recipe, tokenizer, passages)
     return train(model, data, recipe.train, folder, resume=resume, progress=progress)
 
 
