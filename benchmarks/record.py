@@ -48,7 +48,12 @@ class Run:
     name: str
     arguments: tuple[str, ...]
     options: argparse.Namespace
-    model: Model
+    loaded: Model | None
+
+    @property
+    def model(self) -> Model:
+        assert self.loaded is not None, "a benchmark that trains its own models has no other"
+        return self.loaded
 
     @property
     def image(self) -> Path:
@@ -63,10 +68,7 @@ class Run:
             "commit": commit(),
             "machine": machine(),
             "seed": self.options.seed,
-            "model": {
-                "name": Path(self.model.name).name,
-                "parameters": sum(p.numel() for p in self.model.network.parameters()),
-            },
+            **({} if self.loaded is None else {"model": _about(self.loaded)}),
             "results": results,
         }
         folder = Path(self.options.out)
@@ -77,13 +79,17 @@ class Run:
         return path
 
 
-def start(name: str, options: argparse.ArgumentParser, arguments: Sequence[str] | None) -> Run:
-    """Parse the arguments (by default the command line's) and load the model they name."""
+def start(name: str, options: argparse.ArgumentParser, arguments: Sequence[str] | None, *, loads: bool = True) -> Run:
+    """Parse the arguments (by default the command line's) and load the model they name, unless it trains its own."""
     import sys
 
     given = tuple(sys.argv[1:] if arguments is None else arguments)
     parsed = options.parse_args(given)
-    return Run(name, given, parsed, redraft.load(parsed.model))
+    return Run(name, given, parsed, redraft.load(parsed.model) if loads else None)
+
+
+def _about(model: Model) -> dict[str, Any]:
+    return {"name": Path(model.name).name, "parameters": sum(p.numel() for p in model.network.parameters())}
 
 
 def machine() -> dict[str, Any]:

@@ -5,7 +5,7 @@ torchrun --nproc-per-node 8 -m redraft.cli.main train base --data-dir data
 
 from dataclasses import replace
 
-from recipes.small import small
+from recipes.small import MIXTURE, small
 from redraft.train.optim import OptimConfig
 from redraft.train.recipe import Recipe, model_config
 
@@ -27,7 +27,7 @@ def base() -> Recipe:
             max_position_embeddings=2048,
             labels=narrower.model.labels,
         ),
-        mixture=replace(narrower.mixture, row_length=1024),
+        mixture=replace(MIXTURE, row_length=1024),
         train=replace(
             narrower.train,
             steps=20_000,

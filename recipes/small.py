@@ -25,6 +25,10 @@ CHARACTERS = {
     "dolly": 3 * MILLION, "dolly_answers": 3 * MILLION, "roleplay": 2 * MILLION, "textbooks": 5 * MILLION,
     "wikisplit": 4 * MILLION, "tatoeba": 8 * MILLION,
 }  # fmt: skip
+MIXTURE = MixtureConfig(
+    text_rows=6, edit_rows=3, infill_rows=1, min_level=0.2, text=TEXT, edits=EDITS, labels=MORE_LABELS,
+    errors=ErrorModel(rate=0.2),
+)  # fmt: skip
 
 
 def small() -> Recipe:
@@ -42,10 +46,7 @@ def small() -> Recipe:
             max_position_embeddings=1024,
             labels=tuple(dict.fromkeys(MORE_LABELS.values())),
         ),
-        mixture=MixtureConfig(
-            text_rows=6, edit_rows=3, infill_rows=1, min_level=0.2, text=TEXT, edits=EDITS, labels=MORE_LABELS,
-            errors=ErrorModel(rate=0.2),
-        ),
+        mixture=MIXTURE,
         train=TrainConfig(
             steps=5000,
             optim=OptimConfig(matrix_lr=3e-3, other_lr=2e-3, warmup=100),

@@ -1,6 +1,7 @@
 """train: a recipe becomes a checkpoint folder."""
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from redraft.cli.arguments import print_json
 
 if TYPE_CHECKING:
+    from redraft.library import Defaults
     from redraft.train.loop import Progress
     from redraft.train.recipe import Recipe
 
@@ -20,6 +22,7 @@ EXAMPLES = """\
   redraft train tiny --data-dir data --out runs/short --set train.steps=200
   redraft train tiny --data-dir data --out runs/short --set train.steps=200 --resume
   redraft train tiny --data-dir data --out runs/more --from redraft/weights/tiny
+  redraft train sudoku --set mixture.learns=next
 
 A recipe is a function in recipes/; --set changes one of its values and --resume goes on from the last checkpoint, to
 the same numbers. --from trains a model further: its sizes must be the recipe's, and its tokenizer is kept. At the end
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     recipe = apply_overrides(find_recipe(args.recipe), args.set)
     out = args.out or Path("runs") / recipe.name
-    _check(args, out)
+    _check(args, out, recipe.reads_texts)
     began = time.perf_counter()
     try:
         record = _train(recipe, args, out)
@@ -59,14 +62,36 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(values | {"wall_s": time.perf_counter() - began})
     else:
-        print(f'{out / "model"}: try `redraft generate --model {out / "model"} "Once upon a time"`')
+        print(f"{out / 'model'}: try `redraft generate --model {out / 'model'} {_trial(recipe, out)}`")
     return 0
 
 
-def _check(args: argparse.Namespace, out: Path) -> None:
+def _trial(recipe: "Recipe", out: Path) -> str:
+    """What to ask a trained model for, as a command line has it."""
+    from redraft.data.mixture import MixtureConfig
+
+    if isinstance(recipe.mixture, MixtureConfig):
+        return '"Once upon a time"'
+    prompt, tokens = recipe.mixture.trial(out / "data")
+    return f"{shlex.quote(prompt)} --max-tokens {tokens}"
+
+
+def _defaults(recipe: "Recipe", out: Path) -> "Defaults":
+    """How to decode. What is not a text is one canvas, written place after place, the surest first."""
+    from redraft.data.mixture import MixtureConfig
+    from redraft.library import Decoding, Defaults
+    from redraft.sampling.policies import Margin
+
+    if isinstance(recipe.mixture, MixtureConfig):
+        return Defaults()
+    _, tokens = recipe.mixture.trial(out / "data")
+    return Defaults(generate=Decoding(policy=Margin(), max_steps=tokens), block_length=tokens)
+
+
+def _check(args: argparse.Namespace, out: Path, reads_texts: bool) -> None:
     if args.threads is not None and args.threads < 1:
         raise ValueError(f"--threads must be at least 1, not {args.threads}")
-    if not args.data_dir.is_dir() and not (out / "data" / "train.npz").exists():
+    if reads_texts and not args.data_dir.is_dir() and not (out / "data" / "train.npz").exists():
         raise ValueError(f"there is no folder {args.data_dir}; --data-dir says where the texts are")
     if args.resume and not (out / "checkpoint.pt").exists():
         raise ValueError(f"{out} holds no checkpoint to resume from")
@@ -76,7 +101,7 @@ def _train(recipe: "Recipe", args: argparse.Namespace, out: Path) -> dict[str, A
     """Train and export; the last record of the run."""
     import torch
 
-    from redraft.library import Defaults, find
+    from redraft.library import find
     from redraft.models.checkpoint import save_checkpoint
     from redraft.train.recipe import run as run_recipe
 
@@ -92,7 +117,7 @@ def _train(recipe: "Recipe", args: argparse.Namespace, out: Path) -> dict[str, A
         start = find(args.start) if args.start else None
         model = run_recipe(recipe, args.data_dir, out, start=start, resume=args.resume, progress=keep)
     tokenizer_file = out / "data" / "tokenizer.json"
-    save_checkpoint(model, out / "model", tokenizer_file=tokenizer_file, generation=Defaults().to_json())
+    save_checkpoint(model, out / "model", tokenizer_file=tokenizer_file, generation=_defaults(recipe, out).to_json())
     return last
 
 

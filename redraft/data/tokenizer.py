@@ -28,6 +28,7 @@ SPECIALS = (
     "<|reserved_3|>",
     "<|reserved_4|>",
 )
+CHARACTERS = 256 + len(SPECIALS)  # entries of a `character_tokenizer`
 
 
 @dataclass(frozen=True, slots=True)

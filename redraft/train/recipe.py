@@ -30,6 +30,10 @@ class Generated(Protocol):
         """The batches of a run; whatever takes time is made once and kept in `folder`, with the tokenizer.json."""
         ...
 
+    def trial(self, folder: Path) -> tuple[str, int]:
+        """A prompt to try a trained model with, and how many tokens answer it: one canvas."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:

@@ -51,6 +51,10 @@ class PuzzleConfig:
         tokenizer, learnt, _ = prepare_puzzles(self, folder)
         return PuzzleBatches(self, learnt, tokenizer, seed)
 
+    def trial(self, folder: Path) -> tuple[str, int]:
+        """A question that was never trained on, and the length of its answer."""
+        return prepare_puzzles(self, folder)[2][0].question, self.puzzle.answer_length
+
 
 def prepare_puzzles(config: PuzzleConfig, folder: Path) -> tuple[TextTokenizer, Pool, Pool]:
     """Tokenizer, and the puzzles to train and to test on."""

@@ -2,7 +2,7 @@
 
 The first step of the way is a guess unless one looks ahead to the goal; every later step is one edge, and backwards from
 the goal the whole way is one edge after another. Bachmann and Nagarajan, "The pitfalls of next-token prediction".
-A question is the edges, two names each and outward, then the centre and the goal: "ab" + "bc" + ... + ">" + "ac".
+A question is the edges, two names each and outward, then the centre and the goal: "bc,ab,ad,de>ac".
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Paths:
 
     @property
     def question_length(self) -> int:
-        return 2 * (self.num_nodes - 1) + 3
+        return 3 * (self.num_nodes - 1) + 2
 
     @property
     def answer_length(self) -> int:
@@ -62,9 +62,9 @@ class Paths:
         return ",".join([*sorted(edges), ends])
 
     def _written(self, edges: list[str], ends: str, rng: np.random.Generator) -> str:
-        return "".join(edges[n] for n in rng.permutation(len(edges))) + ">" + ends
+        return ",".join(edges[n] for n in rng.permutation(len(edges))) + ">" + ends
 
 
 def _read(question: str) -> tuple[list[str], str]:
     edges, _, ends = question.partition(">")
-    return [edges[n : n + 2] for n in range(0, len(edges), 2)], ends
+    return edges.split(","), ends
