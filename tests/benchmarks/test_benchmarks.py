@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import redraft
-from benchmarks import adaptive, jfleg, likelihood, modes, run, self_correction, texts
+from benchmarks import adaptive, jfleg, likelihood, modes, puzzles, run, self_correction, texts
 from benchmarks.correction import Corrected, repair, word_edits
 from benchmarks.record import parser
 from benchmarks.statistics import mean, ratio
@@ -247,3 +247,41 @@ def test_whole_sentences_only() -> None:
 def test_every_benchmark_explains_itself() -> None:
     for module in (adaptive, jfleg, likelihood, modes, self_correction):
         assert parser("x", module.__doc__).description
+
+
+# ------------------------------------------------------------------ puzzles
+
+
+def test_puzzles_trains_asks_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    small = ["model.hidden_size=16", "model.head_dim=8", "model.num_hidden_layers=1", "train.steps=2"]
+    small += ["train.compile=false", "mixture.train=60", "mixture.test=4", "mixture.rows=4"]
+    options = ["--recipes", "sudoku", "--seeds", "1", "--processes", "1", "--runs", str(tmp_path / "runs")]
+    options += [part for value in small for part in ("--set", value)]
+    options += ["--out", str(tmp_path), "--docs", str(tmp_path)]
+    record = json.loads(puzzles.main(options).read_text())
+    found = record["results"]["puzzles"]["sudoku"]
+    assert set(found["orders"]) == {*puzzles.ORDERS, puzzles.CAUSAL}
+    assert found["orders"]["random"]["forwards"] == 16
+    assert all(told["solved"]["examples"] == 4 for told in found["orders"].values())
+    assert "model" not in record
+    assert (tmp_path / "images" / "puzzles.png").stat().st_size > 1000
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.*")}
+    puzzles.main(options)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.*")} == times
+
+
+def test_what_the_margin_gains_is_counted_per_puzzle_over_seeds() -> None:
+    def model(**solved: list[int]) -> dict[str, Any]:
+        told = {"characters": 0.5, "forwards": 2.0}
+        names = {"ltr": "left to right", "ar": puzzles.CAUSAL}
+        answers = {names.get(name, name): {"solved": held} | told for name, held in solved.items()}
+        return {"answers": answers, "parameters": 1, "seconds": {}, "recipe": {}}
+
+    first = model(margin=[1, 1, 1, 0], random=[0, 0, 1, 0], ltr=[0, 0, 0, 0], ar=[1, 1, 1, 0])
+    second = model(margin=[1, 1, 0, 0], random=[0, 1, 0, 0], ltr=[0, 0, 0, 0], ar=[1, 1, 0, 0])
+    found = puzzles.summarise([first, second])
+    assert found["orders"]["margin"]["solved"]["value"] == pytest.approx(5 / 8)
+    assert [seed["value"] for seed in found["orders"]["random"]["per_seed"]] == [0.25, 0.25]
+    assert found["margin_minus"]["random"]["value"] == pytest.approx(3 / 8)
+    assert found["margin_minus"][puzzles.CAUSAL]["value"] == 0

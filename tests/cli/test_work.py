@@ -1,6 +1,7 @@
 """train, convert, models, demo: what makes, changes, describes and shows checkpoints."""
 
 import json
+import shlex
 import sys
 import types
 from dataclasses import replace
@@ -162,3 +163,21 @@ def test_the_demo_in_json_measures_the_ratio_it_tells(answer, checkpoint) -> Non
     assert set(values) == {
         "model", "load_s", "story", "infill", "edit", "autoregressive", "speed_ratio", "wall_s"
     }  # fmt: skip
+
+
+def test_puzzles_are_trained_without_a_folder_of_texts_and_the_hint_works(run, tmp_path: Path) -> None:
+    small = [
+        "model.hidden_size=16", "model.intermediate_size=16", "model.head_dim=8", "model.num_hidden_layers=1",
+        "train.steps=2", "train.compile=false", "mixture.train=50", "mixture.test=2", "mixture.rows=4",
+        "mixture.puzzle.arms=2", "mixture.puzzle.length=3",
+    ]  # fmt: skip
+    settings = [part for value in small for part in ("--set", value)]
+    out = tmp_path / "run"
+    code, said, log = run("train", "paths", "--data-dir", tmp_path / "gone", "--out", out, *settings)
+    assert code == 0, log
+    hint = shlex.split(said.split("`")[1])
+    assert hint[:3] == ["redraft", "generate", "--model"]
+    code, said, log = run(*hint[1:], "--json")
+    assert code == 0, log
+    assert json.loads(said)["tokens"] == 3
+    assert load(out / "model").defaults.block_length == 3

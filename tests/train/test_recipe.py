@@ -13,8 +13,9 @@ import recipes
 from recipes import recipe, recipe_names
 from redraft.core.corruption import Hybrid
 from redraft.data.passages import held_out
+from redraft.data.puzzles.batches import PuzzleConfig
 from redraft.data.sources import SOURCES
-from redraft.data.tokenizer import SPECIALS, load_tokenizer
+from redraft.data.tokenizer import CHARACTERS, SPECIALS, load_tokenizer
 from redraft.models.checkpoint import save_checkpoint
 from redraft.models.three_mode import ThreeModeModel
 from redraft.train import recipe as module
@@ -194,10 +195,27 @@ def test_a_run_may_begin_from_a_checkpoint_of_its_sizes(data_dir: Path, tmp_path
 # ------------------------------------------------------------------ the recipes of the project
 
 
+TEXTS = [name for name in recipe_names() if recipe(name).reads_texts]
+
+
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_is_found_by_name_and_names_real_sources(name: str) -> None:
+def test_every_recipe_is_found_by_name(name: str) -> None:
+    assert recipe(name).name == name
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in TEXTS])
+def test_puzzles_fit_their_model_in_either_way_to_learn(name: str) -> None:
     made = recipe(name)
-    assert made.name == name
+    assert isinstance(made.mixture, PuzzleConfig)
+    kind = made.mixture.puzzle
+    assert made.model.vocab_size == CHARACTERS
+    assert made.model.uniform_share == 0  # what is accepted is never noise: orders differ in nothing else
+    assert 1 + kind.question_length + kind.answer_length <= made.model.max_position_embeddings
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_recipe_for_texts_names_real_sources(name: str) -> None:
+    made = recipe(name)
     known = {source.name for source in SOURCES}
     used = {n for shares in (made.mixture.text, made.mixture.edits) for n, share in shares.items() if share > 0}
     assert used <= {n for n, most in made.characters.items() if most > 0} <= known
@@ -206,7 +224,7 @@ def test_every_recipe_is_found_by_name_and_names_real_sources(name: str) -> None
     assert made.model.max_position_embeddings >= made.mixture.row_length
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", TEXTS)
 def test_labels_have_the_same_numbers_in_model_and_mixture(name: str) -> None:
     made = recipe(name)
     assert tuple(dict.fromkeys(made.mixture.labels.values())) == made.model.labels
