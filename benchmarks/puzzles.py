@@ -67,9 +67,10 @@ def carry_out(job: Job) -> dict[str, Any]:
         return found
     torch.set_num_threads(1)
     assert isinstance(recipe.mixture, PuzzleConfig)
+    resumed = (job.folder / "checkpoint.pt").exists()  # then the seconds are those since
     clock, work = time.perf_counter(), time.process_time()
     model = run(recipe, Path(), job.folder, resume=True).eval()
-    seconds = {"wall": time.perf_counter() - clock, "cpu": time.process_time() - work}
+    seconds = {"wall": time.perf_counter() - clock, "cpu": time.process_time() - work, "resumed": resumed}
     tokenizer, _, pool = prepare_puzzles(recipe.mixture, job.folder / "data")
     answers = asked(model, recipe.mixture.puzzle, pool, tokenizer, job.learns, job.limit)
     found = {

@@ -12,19 +12,17 @@ from redraft.train.loop import TrainConfig
 from redraft.train.optim import OptimConfig
 from redraft.train.recipe import Recipe, model_config
 
-STEPS = 1500
-
 
 def sudoku() -> Recipe:
     """Which cell can be filled next depends on the puzzle: an order that adapts against orders that do not."""
-    return small_puzzles("sudoku", Sudoku(box_rows=2, box_columns=2, min_givens=4, max_givens=6))
+    return small_puzzles("sudoku", Sudoku(box_rows=2, box_columns=2, min_givens=4, max_givens=6), steps=600)
 
 
-def small_puzzles(name: str, puzzle: PuzzleKind, steps: int = STEPS) -> Recipe:
+def small_puzzles(name: str, puzzle: PuzzleKind, steps: int) -> Recipe:
     """A recipe for a kind of puzzle, sized for a CPU."""
     return Recipe(
         name=name,
-        model=solver(hidden_size=64, num_hidden_layers=3, num_attention_heads=2),
+        model=solver(hidden_size=64, num_hidden_layers=3, num_attention_heads=4),
         mixture=PuzzleConfig(puzzle=puzzle, rows=64),
         train=TrainConfig(
             steps=steps,
@@ -32,7 +30,7 @@ def small_puzzles(name: str, puzzle: PuzzleKind, steps: int = STEPS) -> Recipe:
             ema=0.99,
             compile=True,
             share_compiled=True,
-            checkpoint_every=500,
+            checkpoint_every=300,
             log_every=50,
         ),
     )

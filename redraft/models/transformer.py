@@ -36,6 +36,8 @@ class Mixer(Protocol):
         ...
 
 
+SHORT = 64  # keys up to which training on a processor takes plain products instead of the fused kernel
+
 Memory = KeysAndValues | Mixer | None
 Attend = Tensor | str | None  # a boolean mask, "causal", or None for full attention
 
@@ -109,6 +111,8 @@ def attend_to(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: 
         return flex_attention(query, key, value, block_mask=attend, scale=facts.scale, enable_gqa=grouped)
     if facts.softcap is not None:
         return _capped(query, key, value, attend, facts)
+    if query.requires_grad and query.device.type == "cpu" and key.shape[2] <= SHORT:
+        return _plain(query, key, value, attend, facts)
     return F.scaled_dot_product_attention(
         query,
         key,
@@ -118,6 +122,22 @@ def attend_to(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: 
         scale=facts.scale,
         enable_gqa=facts.num_heads != facts.num_key_heads,
     )
+
+
+def _plain(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: AttentionFacts) -> Tensor:
+    """The same by matrix products. For short rows the fused kernel's backward pass takes most of a step on a processor.
+
+    The softmax is written out, for a compiler would put the fused kernel back in the place of the usual one.
+    """
+    group = facts.num_heads // facts.num_key_heads
+    key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
+    scores = query @ key.transpose(-1, -2) * (facts.head_dim**-0.5 if facts.scale is None else facts.scale)
+    if isinstance(attend, str):
+        attend = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if isinstance(attend, Tensor):
+        scores = scores.masked_fill(~attend, -torch.inf)
+    weights = (scores - scores.amax(-1, keepdim=True).detach()).float().exp()
+    return (weights / weights.sum(-1, keepdim=True)).to(value.dtype) @ value
 
 
 def _capped(query: Tensor, key: Tensor, value: Tensor, attend: Attend, facts: AttentionFacts) -> Tensor:

@@ -96,7 +96,10 @@ def test_learning_by_diffusion_weighs_masks_by_one_over_the_noise_level() -> Non
     assert weight_BA.mean() == pytest.approx(1.0, abs=0.03)  # E[hit / level] = 1
     assert weight_BA.max() <= 1 / CONFIG.min_level + 1e-3
     for tokens, targets in zip(batch.tokens_BT[:50], batch.targets_BT[:50], strict=True):
-        question, answer = tokenizer.decode(tokens[: 1 + QUESTION].tolist()), tokenizer.decode(targets[-ANSWER:].tolist())
+        question, answer = (
+            tokenizer.decode(tokens[: 1 + QUESTION].tolist()),
+            tokenizer.decode(targets[-ANSWER:].tolist()),
+        )
         assert CONFIG.puzzle.solved(question, answer)
 
 
