@@ -26,7 +26,7 @@ Learns = Literal["diffusion", "next", "both"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PuzzleConfig:
-    """Which puzzles, how many of them, and what is learnt. `draw_seed` alone says which are drawn, whatever the run's."""
+    """Which puzzles, how many, and what is learnt. `draw_seed` alone says which are drawn, whatever the run's seed."""
 
     puzzle: PuzzleKind
     learns: str = "diffusion"

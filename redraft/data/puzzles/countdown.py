@@ -1,7 +1,7 @@
 """Countdown: reach a target from three numbers, each used once, by two sums, differences, products or whole quotients.
 
-The first number written must fit what follows it. A question is "12,05,40:20", an answer "12*05=60,60-40=20"; all numbers
-have two digits. Any answer that counts right is right.
+The first number written must fit what follows it. A question is "12,05,40:20", an answer "12*05=60,60-40=20"; all
+numbers have two digits. Any answer that counts right is right.
 """
 
 import re
@@ -38,11 +38,13 @@ class Countdown:
             numbers = rng.integers(1, self.most + 1, 3).tolist()
             first, second = (OPERATIONS[n] for n in rng.integers(len(OPERATIONS), size=2))
             between = result(numbers[0], first, numbers[1])
-            pair = (between, numbers[2]) if rng.random() < 0.5 else (numbers[2], between)
-            target = None if between is None else result(pair[0], second, pair[1])
-            if between is None or target is None:
+            if between is None:
                 continue
-            answer = f"{numbers[0]:02}{first}{numbers[1]:02}={between:02},{pair[0]:02}{second}{pair[1]:02}={target:02}"
+            left, right = (between, numbers[2]) if rng.random() < 0.5 else (numbers[2], between)
+            target = result(left, second, right)
+            if target is None:
+                continue
+            answer = f"{numbers[0]:02}{first}{numbers[1]:02}={between:02},{left:02}{second}{right:02}={target:02}"
             return Puzzle(_asked(rng.permutation(numbers).tolist(), target), answer)
 
     def vary(self, puzzle: Puzzle, rng: np.random.Generator) -> Puzzle:
@@ -54,7 +56,8 @@ class Countdown:
         found = ANSWER.fullmatch(answer)
         if found is None:
             return False
-        a, first, b, between, c, second, d, target = (int(x) if x.isdigit() else x for x in found.groups())
+        first, second = found[2], found[6]
+        a, b, between, c, d, target = (int(found[n]) for n in (1, 3, 4, 5, 7, 8))
         numbers, wanted = _read(question)
         if result(a, first, b) != between or result(c, second, d) != target or target != wanted:
             return False

@@ -1,7 +1,7 @@
 """Paths: a star of arms, its edges in any order, and the way from the centre to the end of one arm.
 
-The first step of the way is a guess unless one looks ahead to the goal; every later step is one edge, and backwards from
-the goal the whole way is one edge after another. Bachmann and Nagarajan, "The pitfalls of next-token prediction".
+The first step of the way is a guess unless one looks ahead to the goal; every later step is one edge, and backwards
+from the goal the whole way is one edge after another (Bachmann and Nagarajan, arXiv:2403.06963).
 A question is the edges, two names each and outward, then the centre and the goal: "bc,ab,ad,de>ac".
 """
 

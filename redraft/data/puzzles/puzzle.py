@@ -1,7 +1,7 @@
 """A puzzle: a question and one right answer, as short texts of fixed lengths; and what a kind of puzzle must offer.
 
-Knows characters. A kind is a frozen dataclass in a file of its own beside this one; its fields are its sizes. Refuses to
-know models, tokens and how puzzles become batches.
+Knows characters. A kind is a frozen dataclass in a file of its own beside this one; its fields are its sizes. Refuses
+to know models, tokens and how puzzles become batches.
 """
 
 from typing import NamedTuple, Protocol
@@ -17,7 +17,7 @@ class Puzzle(NamedTuple):
 
 
 class PuzzleKind(Protocol):
-    """Puzzles of one kind and size. All questions are `question_length` characters long, all answers `answer_length`."""
+    """Puzzles of one kind and size: all questions have `question_length` characters, all answers `answer_length`."""
 
     @property
     def question_length(self) -> int: ...
@@ -38,5 +38,5 @@ class PuzzleKind(Protocol):
         ...
 
     def group(self, question: str) -> str:
-        """A name shared by all puzzles that are this one in disguise. A group is trained on or tested on, never both."""
+        """A name shared by all puzzles that are this one in disguise. A group is trained on or tested on, not both."""
         ...

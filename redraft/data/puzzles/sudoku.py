@@ -59,7 +59,7 @@ class Sudoku:
                     held[cell] = kept
 
     def vary(self, puzzle: Puzzle, rng: np.random.Generator) -> Puzzle:
-        """Digits renamed; bands, stacks, and the lines within them in another order; mirrored where boxes are square."""
+        """Digits renamed; bands, stacks and the lines in them in another order; mirrored where boxes are square."""
         place = np.arange(self.side**2).reshape(self.side, self.side)
         place = place[_shuffled_lines(rng, self.box_rows, self.box_columns)]
         place = place[:, _shuffled_lines(rng, self.box_columns, self.box_rows)]
@@ -89,7 +89,7 @@ class Sudoku:
         return sum(1 for _, _ in zip(range(most), self.answers(question), strict=False))
 
     def answers(self, question: str, rng: np.random.Generator | None = None) -> Iterator[str]:
-        """Every answer, one after another; with `rng` in random order. The cell with fewest digits left is tried first."""
+        """Every answer, one after another, the cell with fewest digits left first; with `rng` in random order."""
         units = _units_of(self.box_rows, self.box_columns)
         full = (1 << self.side) - 1
         used = [0] * (3 * self.side)  # digits used, as bits, by row, column and box

@@ -1,4 +1,4 @@
-"""Zebra: houses in a row, each with one thing of every sort, and clues about which things share a house or are neighbours.
+"""Zebra: houses in a row, each with one thing of every sort, and clues about what shares a house or lives next door.
 
 Things are letters, sort by sort: with three houses "abc" are of the first sort. A clue is three characters:
 "=ad" same house, "!ad" another house, "<ad" directly left of, "~ad" next to each other, "@a2" in the second house.
@@ -74,11 +74,12 @@ class Zebra:
         sort = np.arange(count) // self.houses
         related = {kind: np.zeros((count, count), bool) for kind in "=!<~"}
         colours = [0] * count
-        for kind, one, other in _clues(question):
+        for clue in _clues(question):
+            kind, here = clue[0], THINGS.index(clue[1])
             if kind == "@":
-                colours[THINGS.index(one)] = int(other)
+                colours[here] = int(clue[2])
                 continue
-            here, there = THINGS.index(one), THINGS.index(other)
+            there = THINGS.index(clue[2])
             related[kind][here, there] = True
             related[kind][there, here] |= kind != "<"
         left = related["<"]

@@ -1,4 +1,4 @@
-"""Pools and batches: no group is on both sides, a batch depends on its number alone, and losses stand where they should."""
+"""Pools and batches: no group is on both sides, a batch depends on its number alone, losses stand where they should."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Every kind of puzzle: what it draws is as long as it says, right by its own checker, and of one group in every form."""
+"""Every kind of puzzle: what it draws is as long as it says, right by its own checker, of one group in every form."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -74,7 +76,7 @@ def test_answers_of_another_length_and_of_other_characters_are_wrong(kind: Puzzl
 @pytest.mark.parametrize("kind", KINDS, ids=repr)
 def test_the_answer_to_another_puzzle_is_wrong(kind: PuzzleKind) -> None:
     puzzles = drawn(kind, 30)
-    for one, other in zip(puzzles, puzzles[1:], strict=False):
+    for one, other in pairwise(puzzles):
         if one.answer != other.answer:
             assert not kind.solved(one.question, other.answer)
 
