@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import adaptive, jfleg, likelihood, modes, self_correction
+from benchmarks import adaptive, jfleg, likelihood, modes, puzzles, self_correction
 from benchmarks.record import HELD_OUT, ROOT
 
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     shared = ["--out", str(asked.out), "--docs", str(asked.docs)]
     shared += ["--model", asked.model] if asked.model else []
     shared += ["--limit", str(asked.limit)] if asked.limit else []
-    written = [modes.main(shared)]
+    written = [modes.main(shared), puzzles.main(["--out", str(asked.out), "--docs", str(asked.docs)])]
     if not asked.held_out.is_file():
         _left_out("likelihood, self_correction, adaptive, jfleg", f"no held-out passages at {asked.held_out}")
         return written

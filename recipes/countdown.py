@@ -10,4 +10,4 @@ from redraft.train.recipe import Recipe
 
 def countdown() -> Recipe:
     """The first number must fit the target, and the sums between must be right."""
-    return small_puzzles("countdown", Countdown(most=9), steps=3000)
+    return small_puzzles("countdown", Countdown(most=9), steps=1500)

@@ -10,4 +10,4 @@ from redraft.train.recipe import Recipe
 
 def paths() -> Recipe:
     """The first step needs to know the last: trivial backwards from the goal, a guess from left to right."""
-    return small_puzzles("paths", Paths(arms=2, length=4, names=8), steps=3500)
+    return small_puzzles("paths", Paths(arms=2, length=4, names=8), steps=3000, layers=2)

@@ -18,18 +18,16 @@ def sudoku() -> Recipe:
     return small_puzzles("sudoku", Sudoku(box_rows=2, box_columns=2, min_givens=4, max_givens=6), steps=600)
 
 
-def small_puzzles(name: str, puzzle: PuzzleKind, steps: int) -> Recipe:
-    """A recipe for a kind of puzzle, sized for a CPU."""
+def small_puzzles(name: str, puzzle: PuzzleKind, steps: int, layers: int = 3) -> Recipe:
+    """A recipe for a kind of puzzle, sized for a CPU; too short a run for a compiler to pay."""
     return Recipe(
         name=name,
-        model=solver(hidden_size=64, num_hidden_layers=3, num_attention_heads=4),
-        mixture=PuzzleConfig(puzzle=puzzle, rows=64),
+        model=solver(hidden_size=64, num_hidden_layers=layers, num_attention_heads=4),
+        mixture=PuzzleConfig(puzzle=puzzle, train=20_000, rows=64),
         train=TrainConfig(
             steps=steps,
             optim=OptimConfig(matrix_lr=8e-3, other_lr=6e-3),
             ema=0.99,
-            compile=True,
-            share_compiled=True,
             checkpoint_every=300,
             log_every=50,
         ),

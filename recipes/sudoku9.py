@@ -28,6 +28,7 @@ def sudoku9() -> Recipe:
             steps=60_000,
             optim=OptimConfig(matrix_lr=3e-3, other_lr=2e-3, warmup=500),
             ema=0.999,
+            compile=True,
             device="cuda",
             workers=4,
             checkpoint_every=2000,

@@ -10,4 +10,4 @@ from redraft.train.recipe import Recipe
 
 def zebra() -> Recipe:
     """Some things have their house by a clue of their own, others only once those are placed."""
-    return small_puzzles("zebra", Zebra(houses=3, sorts=3, max_clues=8), steps=3000)
+    return small_puzzles("zebra", Zebra(houses=3, sorts=3, max_clues=8), steps=1500)

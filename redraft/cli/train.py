@@ -79,7 +79,8 @@ def _trial(recipe: "Recipe", out: Path) -> str:
 def _defaults(recipe: "Recipe", out: Path) -> "Defaults":
     """How to decode. What is not a text is one canvas, written place after place, the surest first."""
     from redraft.data.mixture import MixtureConfig
-    from redraft.library import Decoding, Defaults
+    from redraft.library import Defaults
+    from redraft.sampling.decoding import Decoding
     from redraft.sampling.policies import Margin
 
     if isinstance(recipe.mixture, MixtureConfig):

@@ -40,7 +40,6 @@ class TrainConfig:
     ema: float = 0.995
     bf16: bool = True
     compile: bool = False
-    share_compiled: bool = False  # one compiled layer for all, also on a processor: less wait, for short runs
     self_conditioning: float = 0.5  # share of steps with a first pass, where the model has it
     checkpoint_every: int = 100
     log_every: int = 5
@@ -201,7 +200,7 @@ class _Run:
 
 def _compile(model: ThreeModeModel, config: TrainConfig, world: World) -> None:
     """The whole transformer on a processor; elsewhere one layer, whose code all share: a tenth of the time to wait."""
-    if config.waits and world.mesh is None and not config.share_compiled:
+    if config.waits and world.mesh is None:
         model.transformer.compile()
         return
     for layer in model.transformer.layers:

@@ -141,7 +141,9 @@ def test_adaptive_counts_forwards_of_writing_and_editing(call: Any) -> None:
 
 def test_run_names_what_it_leaves_out(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(modes, "main", lambda arguments: tmp_path / "modes.json")
-    assert run.main(["--held-out", str(tmp_path / "none.npz")]) == [tmp_path / "modes.json"]
+    monkeypatch.setattr(puzzles, "main", lambda given: tmp_path / "puzzles.json")
+    written = [tmp_path / "modes.json", tmp_path / "puzzles.json"]
+    assert run.main(["--held-out", str(tmp_path / "none.npz")]) == written
     assert "left out: likelihood" in capsys.readouterr().err
 
 

@@ -62,9 +62,10 @@ def prepare_puzzles(config: PuzzleConfig, folder: Path) -> tuple[TextTokenizer, 
     files = [folder / name for name in ("tokenizer.json", "train.npz", "held_out.npz")]
     if not all(file.exists() for file in files):
         pools = draw_pools(config.puzzle, config.train, config.test, forms=config.forms, seed=config.draw_seed)
-        for made, file in zip((character_tokenizer(), *pools), files, strict=True):
+        saves = (character_tokenizer().save, *(pool.save for pool in pools))
+        for save, file in zip(saves, files, strict=True):
             fresh = file.with_name(f"partial.{file.name}")
-            made.save(fresh)
+            save(fresh)
             fresh.replace(file)
     return load_tokenizer(files[0], character_tokenizer().text_size), load_pool(files[1]), load_pool(files[2])
 
