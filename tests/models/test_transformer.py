@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from transformers import Qwen3ForCausalLM
 
-from redraft.models.architecture import Rope
+from redraft.models.architecture import AttentionFacts, Rope
 from redraft.models.checkpoint import to_qwen3
 from redraft.models.rope import Rotary, rotate
 from redraft.models.three_mode import ThreeModeModel
+from redraft.models.transformer import SHORT, attend_to
 from tests.models.tiny import NEVER_TEXT, ids, tiny_model
 
 TEXT = torch.tensor([v for v in range(64) if v not in NEVER_TEXT])
@@ -93,3 +94,30 @@ def test_rotary_scores_depend_on_distance_alone() -> None:
 def test_rotation_at_position_zero_changes_nothing() -> None:
     x = torch.randn(1, 2, 1, 8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(rotate(x, *Rotary(Rope(), 8)(torch.tensor([[0]]))), x)
+
+
+@pytest.mark.parametrize("attend", ["mask", "causal", None])
+def test_attention_of_short_rows_that_are_trained_is_the_fused_kernels(attend: str | None) -> None:
+    """Outputs and gradients; one key more than the limit goes to the kernel, and what is not trained always does."""
+    facts = AttentionFacts(num_heads=4, num_key_heads=2, head_dim=8, rope=Rope(theta=1e4), qk_norm=True)
+    torch.manual_seed(0)
+    heads = [torch.randn(3, count, SHORT + 1, 8) for count in (4, 2, 2)]
+    seen = torch.rand(3, 1, SHORT, SHORT) < 0.5
+    seen = seen | torch.eye(SHORT, dtype=torch.bool)
+
+    def mixed(length: int, trained: bool) -> tuple[Tensor, list[Tensor]]:
+        leaves = [held[:, :, :length].clone().requires_grad_(trained) for held in heads]
+        out = attend_to(*leaves, seen if attend == "mask" else attend, facts)
+        if trained:
+            out.square().sum().backward()
+        return out.detach(), [leaf.grad for leaf in leaves if leaf.grad is not None]
+
+    plain, grads = mixed(SHORT, True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("redraft.models.transformer.SHORT", 0)
+        fused, expected = mixed(SHORT, True)
+        torch.testing.assert_close(plain, fused, atol=1e-5, rtol=0)
+        for one, other in zip(grads, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
+        again, _ = mixed(SHORT, False)
+    assert torch.equal(again, mixed(SHORT, False)[0])
