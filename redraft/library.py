@@ -87,6 +87,8 @@ def _load_own(folder: Path, name: str, dtype: torch.dtype, device: str, quantize
         from redraft.models.quantize import quantize as quantized
 
         quantized(network, quantize)
+    elif device == "cpu":
+        network.make_lean()
     tokenizer = load_tokenizer(folder / "tokenizer.json", network.config.text_size)
     voice = own_voice(network.config, tokenizer)
     return Model(network, tokenizer, read_defaults(folder), voice, name=name, words=load_words(folder))

@@ -50,7 +50,7 @@ class BlockCausalDenoiser(FamilyDenoiser):
         start = 0 if context is None else context.length
         held_BS = held_columns(context, len(canvas), canvas.tokens_BL.device)
         attend = keys_only(torch.cat([held_BS, canvas.present_BL], 1))
-        memory = None if context is None else Reading(context)
+        memory = None if context is None else Reading(context, canvas.length)
         position_BL = self._positions(start, canvas.length, len(canvas), None if context is None else context.pad_B)
         embedded_BLD = self.network.embed_tokens(canvas.tokens_BL)
         hidden_BLD = self.network.hidden(embedded_BLD, position_BL, attend, memory, canvas=True)

@@ -104,12 +104,22 @@ class KVContext:
 
 
 class Reading:
-    """What a denoise pass sees: the context in front, the canvas behind; nothing is written."""
+    """What a denoise pass sees: the context in front, the canvas behind; nothing that anybody holds is written.
 
-    def __init__(self, context: KVContext) -> None:
-        self.context = context
+    Where the store has room that nobody uses, the canvas stands there while its layer is computed, which spares a copy
+    of the context.
+    """
+
+    def __init__(self, context: KVContext, length: int) -> None:
+        self.context, self.end = context, context.length + length
+        self.room = context.store.used == context.length and self.end <= context.store.capacity
 
     def extend(self, layer: int, key_BGLK: Tensor, value_BGLK: Tensor) -> tuple[Tensor, Tensor]:
+        if self.room:
+            held = self.context.store.keys[layer], self.context.store.values[layer]
+            for kept, new in zip(held, (key_BGLK, value_BGLK), strict=True):
+                kept[:, :, self.context.length : self.end] = new
+            return held[0][:, :, : self.end], held[1][:, :, : self.end]
         key, value = self.context.layer(layer)
         return torch.cat([key, key_BGLK], 2), torch.cat([value, value_BGLK], 2)
 

@@ -32,7 +32,7 @@ class ReorderedDenoiser(FamilyDenoiser):
         check_room(context, len(canvas), canvas.length, self.network.max_positions)
         held_BS = held_columns(context, len(canvas), canvas.tokens_BL.device)
         attend = self._ranked(canvas, held_BS)[:, None]
-        memory = None if context is None else Reading(context)
+        memory = None if context is None else Reading(context, canvas.length)
         position_BL = held_BS.sum(-1, keepdim=True) + torch.arange(canvas.length, device=self.device)
         embedded_BLD = self.network.embed_tokens(canvas.tokens_BL)
         hidden_BLD = self.network.hidden(embedded_BLD, position_BL, attend, memory, canvas=True)

@@ -20,8 +20,9 @@ from redraft.core.canvas import Canvas, Controls, Status
 from redraft.core.corruption import Absorbing
 from redraft.models.config import ModelConfig
 from redraft.models.context import KVContext, Reading, Writing, check_encode, check_length, check_room
+from redraft.models.lean import Lean, Product, product
 from redraft.models.spans import Packed, Span, encode_mask
-from redraft.models.transformer import Attend, Transformer
+from redraft.models.transformer import Attend, Memory, Transformer
 
 
 class ThreeModeModel(nn.Module):
@@ -46,6 +47,8 @@ class ThreeModeModel(nn.Module):
         # What a canvas starts from. Training mixes random tokens in (`uniform_share`), so that the model learns to
         # doubt what it reads; a sampler has no reason to mislead it.
         self.corruption = Absorbing(config.mask_token_id, config.vocab_size)
+        self._lean: Lean | None = None
+        self._scores: Product | None = None
         self.apply(self._initialise)
         if self.memory_proj is not None:
             nn.init.zeros_(self.memory_proj.weight)
@@ -73,11 +76,23 @@ class ThreeModeModel(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.embed.weight.dtype
 
+    # ------------------------------------------------------------------ the layers
+
+    def make_lean(self) -> None:
+        """From now on run the layers the fast way. The weights are not to change after this: some are copied."""
+        self._lean = Lean(self.transformer, self.config.max_position_embeddings)
+        self._scores = product(self.embed.weight.detach())
+
+    def _layers(self, x_BLD: Tensor, position_BL: Tensor, attend: Attend, memory: Memory) -> Tensor:
+        run = self.transformer if self._lean is None else self._lean
+        return cast(Tensor, run(x_BLD, position_BL, attend, memory))
+
     # ------------------------------------------------------------------ the head
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits over the vocabulary; what can never be text scores -inf."""
-        return F.linear(hidden, self.embed.weight).float() + self.banned_V
+        scores = F.linear(hidden, self.embed.weight) if self._scores is None else self._scores(hidden)
+        return scores.float() + self.banned_V
 
     # ------------------------------------------------------------------ encode
 
@@ -129,7 +144,7 @@ class ThreeModeModel(nn.Module):
         writing = Writing(context, length, pad_B)
         position_BL = self._positions(writing.start, length, rows, writing.pad_B)
         attend = self._causal(writing.start, length, writing.pad_B)
-        hidden_BLD = self.transformer(embedded_BLD, position_BL, attend, writing)
+        hidden_BLD = self._layers(embedded_BLD, position_BL, attend, writing)
         return hidden_BLD, writing.finish()
 
     def _causal(self, start: int, length: int, pad_B: Tensor | None) -> Attend:
@@ -150,6 +165,10 @@ class ThreeModeModel(nn.Module):
         """Aligned logits [B, L, V] for every canvas position. Writes nothing."""
         return self.head(self.hidden(canvas, context))
 
+    def denoise_at(self, canvas: Canvas, context: KVContext | None, at_BL: Tensor) -> Tensor:
+        """`denoise` for the positions where at_BL is true alone: [N, V], in order."""
+        return self.head(self.hidden(canvas, context)[at_BL])
+
     def hidden(self, canvas: Canvas, context: KVContext | None = None) -> Tensor:
         """Hidden states [B, L, D] behind `denoise`, for callers that score few positions."""
         start = 0 if context is None else context.length
@@ -157,8 +176,8 @@ class ThreeModeModel(nn.Module):
         check_room(context, len(canvas), canvas.length, self.config.max_position_embeddings)
         embedded = self._embed_canvas(canvas)
         position_BL = self._positions(start, canvas.length, len(canvas), pad_B)
-        memory = None if context is None else Reading(context)
-        return cast(Tensor, self.transformer(embedded, position_BL, _visible(canvas, start, pad_B), memory))
+        memory = None if context is None else Reading(context, canvas.length)
+        return self._layers(embedded, position_BL, _visible(canvas, start, pad_B), memory)
 
     def _embed_canvas(self, canvas: Canvas) -> Tensor:
         embedded = self.embed(canvas.tokens_BL) + self.canvas_marker
@@ -200,7 +219,7 @@ class ThreeModeModel(nn.Module):
         """States [T, D] of packed spans, in one pass."""
         embedded_1TD = torch.cat([span.embedded_LD for span in spans])[None]
         position_1T = torch.cat([span.position_L for span in spans])[None]
-        return cast(Tensor, self.transformer(embedded_1TD, position_1T, None, memory))[0]
+        return self._layers(embedded_1TD, position_1T, None, memory)[0]
 
     def scored(self, states_LD: Tensor, canvas: Canvas, last_1D: Tensor | None) -> Tensor:
         """All of them: a fixed token may ask for an insertion before it."""

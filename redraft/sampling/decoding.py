@@ -127,6 +127,17 @@ class Decoding:
         """Whether a token that was accepted may change before its canvas is finished."""
         return self.policy.revises or self.emit == "best"
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Which of the `COSTLY` summaries of a prediction somebody looks at."""
+        return self.policy.reads | self.stop.reads
+
+    @property
+    def only_noisy(self) -> bool:
+        """Whether what is predicted of accepted positions is nobody's business, so that it need not be computed."""
+        decided = self.policy.only_noisy and self.stop.only_canvas and not self.revises and not self.indels
+        return decided and not isinstance(self.temperature, LinearTemperature)
+
     def temperature_at(self, step_B: Tensor) -> float | Tensor:
         """The draw's temperature: the constant, or one per row [B] for rows that have spent `step_B` forwards."""
         if isinstance(self.temperature, LinearTemperature):

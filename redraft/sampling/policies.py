@@ -16,7 +16,7 @@ from torch import Tensor
 from redraft.core.canvas import Action, Canvas, Status
 from redraft.core.rng import Stream, uniform
 from redraft.sampling.checks import check_choice, check_count, check_flag, check_number
-from redraft.sampling.prediction import Prediction
+from redraft.sampling.prediction import COSTLY, Prediction
 
 Order = Literal["confidence", "margin", "entropy", "random"]
 
@@ -35,9 +35,37 @@ class Policy:
         """Whether a token that was accepted may change again."""
         return False
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Which of the `COSTLY` summaries it looks at; it is given NaN for the others."""
+        return COSTLY
+
+    @property
+    def only_noisy(self) -> bool:
+        """Whether it looks at, and acts on, noisy positions alone."""
+        return False
+
+
+class NoisyOnly(Policy):
+    """A policy that looks at noisy positions alone, and there at nothing costly unless it says so."""
+
+    __slots__ = ()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return _costly(getattr(self, "by", "confidence"))
+
+    @property
+    def only_noisy(self) -> bool:
+        return True
+
+
+def _costly(by: str) -> frozenset[str]:
+    return COSTLY & {f"{by}_BL"}
+
 
 @dataclass(frozen=True, slots=True)
-class Threshold(Policy):
+class Threshold(NoisyOnly):
     """Write noisy positions with confidence above tau, and always at least the best (Fast-dLLM, arXiv:2505.22618).
 
     "At least the best" may be at least the best `count` (LLaDA2.1) or, with `num_steps`, the fixed schedule's quota,
@@ -68,7 +96,7 @@ class Threshold(Policy):
 
 
 @dataclass(frozen=True, slots=True)
-class Factor(Policy):
+class Factor(NoisyOnly):
     """Write the n most confident while (n + 1)(1 - c_n) < factor, at least one (Fast-dLLM, arXiv:2505.22618).
 
     With `last_rank` a run that stops at the last noisy position takes that one too, as dInfer does.
@@ -93,7 +121,7 @@ class Factor(Policy):
 
 
 @dataclass(frozen=True, slots=True)
-class TopK(Policy):
+class TopK(NoisyOnly):
     """Write the `count` best noisy positions, or as many as finish in `num_steps` steps (LLaDA, arXiv:2502.09992).
 
     The schedule gives its remainder to the first steps. `by` orders positions by confidence, margin, (low) entropy
@@ -122,7 +150,7 @@ class TopK(Policy):
 
 
 @dataclass(frozen=True, slots=True)
-class TimeGrid(Policy):
+class TimeGrid(NoisyOnly):
     """Write the share 1 - s/t of the noisy, t falling evenly from 1 to eps, all at the end (Dream, arXiv:2508.15487).
 
     Unlike `TopK` the number is rounded down, so the first steps may write nothing.
@@ -146,7 +174,7 @@ class TimeGrid(Policy):
 
 
 @dataclass(frozen=True, slots=True)
-class LinearGrid(Policy):
+class LinearGrid(NoisyOnly):
     """Leave floor(total (1 - (k + 1) / num_steps)) positions noisy after forward k: the count falls in a line (RND1).
 
     `total` counts the positions that are not given. Unlike `TopK` the number that stays is rounded down.
@@ -167,7 +195,7 @@ class LinearGrid(Policy):
 
 
 @dataclass(frozen=True, slots=True)
-class Budgeted(Policy):
+class Budgeted(NoisyOnly):
     """Of what an even schedule is behind with, write what reaches tau, and the best (Fast-dLLM's Dream without cache).
 
     The schedule earns floor(total / num_steps) positions a step, `num_steps` times; `total` counts the positions that
@@ -191,7 +219,7 @@ class Budgeted(Policy):
 
 
 @dataclass(frozen=True, slots=True)
-class Margin(Policy):
+class Margin(NoisyOnly):
     """Write the `count` noisy positions of largest top-probability margin, and all above tau (arXiv:2502.06768)."""
 
     count: int = 1
@@ -206,6 +234,10 @@ class Margin(Policy):
         if self.tau is not None:
             write_BL = write_BL | canvas.noisy_BL & (prediction.margin_BL > self.tau)
         return _write(write_BL)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset({"margin_BL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +271,17 @@ class EntropyBound(Policy):
     def revises(self) -> bool:
         return not self.sticky
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset({"entropy_BL"})
+
+    @property
+    def only_noisy(self) -> bool:
+        return self.sticky
+
 
 @dataclass(frozen=True, slots=True)
-class Ancestral(Policy):
+class Ancestral(NoisyOnly):
     """The exact reverse process of absorbing noise, linear schedule, in `num_steps` (MDLM, arXiv:2406.07524).
 
     A noisy position is written with chance (alpha_s - alpha_t) / (1 - alpha_t), whatever the model thinks of it.
@@ -301,6 +341,10 @@ class Remasking(Policy):
     def revises(self) -> bool:
         return True
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class UniformAncestral(Policy):
@@ -331,6 +375,10 @@ class UniformAncestral(Policy):
     def revises(self) -> bool:
         return True
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset()
+
 
 def uniform_reverse(same: Tensor, alpha_s: Tensor, alpha_t: Tensor, vocab_size: int) -> tuple[Tensor, Tensor]:
     """The chances that x_s ~ q(x_s | x_t, x_0) is x_t and that it is fresh noise; the rest is x_0's.
@@ -346,7 +394,7 @@ def uniform_reverse(same: Tensor, alpha_s: Tensor, alpha_t: Tensor, vocab_size: 
 
 
 @dataclass(frozen=True, slots=True)
-class LeftToRight(Policy):
+class LeftToRight(NoisyOnly):
     """Write the leftmost `count` noisy positions: autoregressive order.
 
     With `num_steps` the count is length / num_steps, the remainder first (SDAR's sequential order).
@@ -392,6 +440,14 @@ class Staged(Policy):
     def revises(self) -> bool:
         return self.first.revises or self.then.revises
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return self.first.reads | self.then.reads
+
+    @property
+    def only_noisy(self) -> bool:
+        return self.first.only_noisy and self.then.only_noisy
+
 
 @dataclass(frozen=True, slots=True)
 class Revising(Policy):
@@ -411,6 +467,10 @@ class Revising(Policy):
     @property
     def revises(self) -> bool:
         return True
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return self.inner.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +498,10 @@ class Renoising(Policy):
     @property
     def revises(self) -> bool:
         return True
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return self.inner.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,6 +536,10 @@ class Correct(Policy):
     @property
     def revises(self) -> bool:
         return True
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset()
 
 
 POLICIES: tuple[type[Policy], ...] = (

@@ -22,7 +22,7 @@ from redraft.sampling.blocks import Layout, Rows, as_lists, check_fits, closed, 
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.step import step
 from redraft.sampling.stops import AfterStopToken
-from redraft.sampling.wrappers import shape
+from redraft.sampling.wrappers import denoise_at, shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,23 @@ def denoise(denoiser: Denoiser, canvas: Canvas, context: Any, decoding: Decoding
     The decoding's wrappers are not applied here: pass `shape(denoiser, decoding)` and a context that it encoded.
     """
     limit_B = first_limit(canvas)
+    few = decoding.only_noisy and not getattr(denoiser, "self_conditioned", False)
     while not bool(canvas.done_B.all()):
-        logits_BLV = denoiser.denoise(crop(canvas), context)
-        canvas = moved(denoiser, canvas, logits_BLV, decoding, limit_B)
+        if few:
+            canvas = _decided(denoiser, canvas, context, decoding)
+        else:
+            logits_BLV = denoiser.denoise(crop(canvas), context)
+            canvas = moved(denoiser, canvas, logits_BLV, decoding, limit_B)
         yield canvas
     return canvas
+
+
+def _decided(denoiser: Denoiser, canvas: Canvas, context: Any, decoding: Decoding) -> Canvas:
+    """The canvas after one forward that scored its noisy positions alone, for decodings that look at no others."""
+    seen = crop(canvas)
+    at_BL = canvas.noisy_BL & ~canvas.done_B[:, None]
+    logits_NV = denoise_at(denoiser, seen, context, at_BL[:, : seen.length])
+    return step(canvas, logits_NV, denoiser.corruption, decoding, denoiser.controls, at_BL=at_BL)
 
 
 def sample(

@@ -25,20 +25,25 @@ def step(
     decoding: Decoding,
     controls: Controls | None = None,
     limit_B: Tensor | None = None,
+    at_BL: Tensor | None = None,
 ) -> Canvas:
     """The canvas after one prediction. Rows that are done come back bit for bit; FIXED tokens never change.
 
-    The logits may cover only the first columns, if a policy may change none of the others. `limit_B` is the most
+    The logits may cover only the first columns, if a policy may change none of the others; or, with `at_BL`, be those
+    of the positions there alone, [N, V], if nobody looks at what is predicted of others. `limit_B` is the most
     tokens a row may hold (by default the canvas width): insertions beyond it are dropped, from the right.
     On a row's last step, by its stop or by `max_steps`, what would stay noisy is written with this prediction,
     or deleted where the prediction is a control: noise is never emitted. With `emit="best"` every editable position
     then takes the most probable token.
     """
     first = canvas
-    prediction = _look(canvas, logits_BLV, decoding, controls)
+    if at_BL is None:
+        prediction = _look(canvas, logits_BLV, decoding, controls)
+    else:
+        prediction = _look_at(canvas, logits_BLV, at_BL, decoding, controls)
     canvas = _remember(canvas, prediction)
     action_BL = _carry_out(decoding.policy(prediction, canvas), prediction, canvas, decoding.indels)
-    fresh_BL = noise.noise(uniform(canvas.seed_B, canvas.step_B, canvas.length, Stream.RENOISE))
+    fresh_BL = _fresh(canvas, noise, decoding)
     after = _apply(action_BL, canvas, prediction, fresh_BL, decoding.indels, limit_B)
     spent_B = canvas.step_B + 1 >= decoding.max_steps
     done_B = decoding.stop(prediction, canvas, _trim(after, decoding)) | spent_B
@@ -54,17 +59,48 @@ def _look(canvas: Canvas, logits_BLV: Tensor, decoding: Decoding, controls: Cont
     if decoding.indels and controls is None:
         raise ValueError(f"{decoding.indels=} needs a model with controls for insertion and deletion")
     scored = logits_BLV.shape[1]
-    u_BL = uniform(canvas.seed_B, canvas.step_B, scored, Stream.TOKEN)
     prediction = predict(
         logits_BLV,
         decoding.temperature_at(canvas.step_B),
-        u_BL,
+        _drawn(canvas, decoding, scored),
         current_BL=canvas.tokens_BL[:, :scored],
         controls=controls,
         indels=decoding.indels,
         unsure_ids=decoding.unsure_ids,
+        reads=decoding.reads,
     )
     return prediction.widen(canvas.length - scored) if scored < canvas.length else prediction
+
+
+def _look_at(
+    canvas: Canvas, logits_NV: Tensor, at_BL: Tensor, decoding: Decoding, controls: Controls | None
+) -> Prediction:
+    """A Prediction for the whole canvas of which the positions `at_BL` were scored."""
+    prediction = predict(
+        logits_NV[None],
+        decoding.temperature_at(canvas.step_B),
+        _drawn(canvas, decoding, canvas.length, at_BL),
+        current_BL=canvas.tokens_BL[at_BL][None],
+        controls=controls,
+        unsure_ids=decoding.unsure_ids,
+        reads=decoding.reads,
+    )
+    return prediction.spread(canvas, at_BL)
+
+
+def _drawn(canvas: Canvas, decoding: Decoding, columns: int, at_BL: Tensor | None = None) -> Tensor | None:
+    """What tokens are drawn with: [B, columns], or [1, N] for some positions. None where none are drawn."""
+    if decoding.temperature == 0:
+        return None
+    u_BL = uniform(canvas.seed_B, canvas.step_B, columns, Stream.TOKEN)
+    return u_BL if at_BL is None else u_BL[at_BL][None]
+
+
+def _fresh(canvas: Canvas, noise: Noise, decoding: Decoding) -> Tensor:
+    """Noise for what is renoised or opened; the tokens themselves where nothing ever is."""
+    if decoding.only_noisy:
+        return canvas.tokens_BL
+    return noise.noise(uniform(canvas.seed_B, canvas.step_B, canvas.length, Stream.RENOISE))
 
 
 def _remember(canvas: Canvas, prediction: Prediction) -> Canvas:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from redraft.core.canvas import Canvas, Status
 from redraft.sampling.checks import check_count, check_number
-from redraft.sampling.prediction import Prediction
+from redraft.sampling.prediction import COSTLY, Prediction
 
 
 class Stop:
@@ -32,8 +32,32 @@ class Stop:
         """Positions that may become EMPTY at once, always the last present ones of a row. None: none, ever."""
         return None
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Which of the `COSTLY` summaries it looks at; it is given NaN for the others."""
+        return COSTLY
+
+    @property
+    def only_canvas(self) -> bool:
+        """Whether it looks at tokens and statuses alone, not at what is predicted of accepted tokens."""
+        return False
+
     def __or__(self, other: "Stop") -> "Stop":
         return AnyOf((*_flat(self), *_flat(other)))
+
+
+class CanvasOnly(Stop):
+    """A stop that looks at tokens and statuses alone."""
+
+    __slots__ = ()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
+    def only_canvas(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +77,21 @@ class AnyOf(Stop):
     def __call__(self, prediction: Prediction, before: Canvas, after: Canvas) -> Tensor:
         return torch.stack([stop(prediction, before, after) for stop in self.stops]).any(0)
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset().union(*(stop.reads for stop in self.stops))
+
+    @property
+    def only_canvas(self) -> bool:
+        return all(stop.only_canvas for stop in self.stops)
+
     def surplus(self, canvas: Canvas) -> Tensor | None:
         found = [surplus_BL for stop in self.stops if (surplus_BL := stop.surplus(canvas)) is not None]
         return torch.stack(found).any(0) if found else None
 
 
 @dataclass(frozen=True, slots=True)
-class AllAccepted(Stop):
+class AllAccepted(CanvasOnly):
     """Done when nothing is noisy."""
 
     def __call__(self, prediction: Prediction, before: Canvas, after: Canvas) -> Tensor:
@@ -67,7 +99,7 @@ class AllAccepted(Stop):
 
 
 @dataclass(frozen=True, slots=True)
-class AllSteps(Stop):
+class AllSteps(CanvasOnly):
     """Done when the steps are spent: for processes that take back what they accepted up to the very end."""
 
     def __call__(self, prediction: Prediction, before: Canvas, after: Canvas) -> Tensor:
@@ -94,9 +126,13 @@ class StableAndConfident(Stop):
         total_B = torch.where(open_BL, prediction.entropy_BL, 0.0).sum(-1)
         return (after.stable_B >= self.patience) & (total_B < self.mean_entropy * open_BL.sum(-1))
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset({"entropy_BL"})
+
 
 @dataclass(frozen=True, slots=True)
-class AfterStopToken(Stop):
+class AfterStopToken(CanvasOnly):
     """Done when a stop token is accepted and everything before it is. What follows it is dropped at once.
 
     Dropped positions are never computed again. Nothing is dropped where a FIXED position follows.
@@ -131,7 +167,7 @@ class AfterStopToken(Stop):
 
 
 @dataclass(frozen=True, slots=True)
-class Settled(Stop):
+class Settled(CanvasOnly):
     """Done when nothing is noisy and a step changed nothing: the fixed point of an edit (LLaDA2.1's block end).
 
     Also done when `max_quiet` forwards have found nothing noisy; with 0 the canvas that holds no noise is final.

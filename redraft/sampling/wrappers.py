@@ -65,8 +65,21 @@ class Wrapper:
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
         return self.denoiser.denoise(canvas, context)
 
+    def denoise_at(self, canvas: Canvas, context: Any | None, at_BL: Tensor) -> Tensor:
+        return _picked(self.denoise(canvas, context), at_BL)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["denoiser"], name)
+
+
+def denoise_at(denoiser: Denoiser, canvas: Canvas, context: Any | None, at_BL: Tensor) -> Tensor:
+    """Logits [N, V] of the positions where `at_BL` is true, in order; others are not scored where that can be."""
+    some = getattr(denoiser, "denoise_at", None)
+    return _picked(denoiser.denoise(canvas, context), at_BL) if some is None else some(canvas, context, at_BL)
+
+
+def _picked(logits_BLV: Tensor, at_BL: Tensor) -> Tensor:
+    return logits_BLV[at_BL[:, : logits_BLV.shape[1]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +143,16 @@ class Biased(Wrapper):
         self.banned_ids = banned_ids
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
-        logits_BLV = forbid(self.denoiser.denoise(canvas, context), self.banned_ids)
+        return self._biased(self.denoiser.denoise(canvas, context))
+
+    def denoise_at(self, canvas: Canvas, context: Any | None, at_BL: Tensor) -> Tensor:
+        return self._biased(denoise_at(self.denoiser, canvas, context, at_BL))
+
+    def _biased(self, logits: Tensor) -> Tensor:
+        logits = forbid(logits, self.banned_ids)
         for token_id, value in self.bias:
-            logits_BLV[..., token_id] += value  # `forbid` made this tensor
-        return logits_BLV
+            logits[..., token_id] += value  # `forbid` made this tensor
+        return logits
 
 
 class Tempered(Wrapper):
@@ -165,6 +184,9 @@ class Shaped(Wrapper):
 
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
         return keep_likely(self.denoiser.denoise(canvas, context), self.top_k, self.top_p, self.min_p)
+
+    def denoise_at(self, canvas: Canvas, context: Any | None, at_BL: Tensor) -> Tensor:
+        return keep_likely(denoise_at(self.denoiser, canvas, context, at_BL), self.top_k, self.top_p, self.min_p)
 
 
 def keep_likely(
