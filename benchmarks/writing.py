@@ -76,6 +76,9 @@ class Endless:
     def denoise(self, canvas: Canvas, context: Any | None) -> Tensor:
         return self._without_end(self.network.denoise(canvas, context))
 
+    def denoise_at(self, canvas: Canvas, context: Any | None, at_BL: Tensor) -> Tensor:
+        return self._without_end(self.network.denoise_at(canvas, context, at_BL))
+
     def score(self, tokens_BL: Tensor, context: Any | None) -> tuple[Tensor, Any]:
         logits_BLV, context = self.network.score(tokens_BL, context)
         return self._without_end(logits_BLV), context

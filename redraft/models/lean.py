@@ -18,7 +18,6 @@ from redraft.models.architecture import AttentionFacts
 from redraft.models.rope import frequency
 from redraft.models.transformer import Attend, Layer, Memory, Transformer, attend_to
 
-
 Product = Callable[[Tensor], Tensor]
 ROWS = 32  # of one bfloat16 product over many columns: oneDNN sums longer ones in another order
 LONG = 512  # columns from which it does
@@ -104,9 +103,9 @@ def _attended(
     """What every token makes of the tokens that it may see, [B, L, H * K]; arguments [B, L, heads, K]."""
     rows, length = query.shape[:2]
     key, value = key.transpose(1, 2), value.transpose(1, 2)
-    if hasattr(memory, "mix"):
-        return memory.mix(number, query.transpose(1, 2), key, value, facts).transpose(1, 2).flatten(2)
     if memory is not None:
+        if hasattr(memory, "mix"):
+            return memory.mix(number, query.transpose(1, 2), key, value, facts).transpose(1, 2).flatten(2)
         key, value = memory.extend(number, key, value)
     if length == 1 and attend is None:  # the heads that share a key are queries of it
         query = query.reshape(rows, facts.num_key_heads, -1, facts.head_dim)
@@ -116,7 +115,9 @@ def _attended(
 
 def _weights(layer: Layer) -> _Weights:
     attention, feed = layer.attention, layer.feed
-    assert feed is not None and attention.query_norm is not None and attention.key_norm is not None
+    assert feed is not None
+    assert attention.query_norm is not None
+    assert attention.key_norm is not None
     facts = attention.facts
     pairs = ((attention.query_norm, facts.num_heads), (attention.key_norm, facts.num_key_heads))
     norms = [norm.weight.expand(heads, -1) for norm, heads in pairs]

@@ -75,10 +75,10 @@ def predict(
     """Draw a token per position and summarise its distribution.
 
     `temperature` is a float or one per row [B]; 0 takes the most probable token. `u_BL` are uniforms in [0, 1): one
-    per position, not one Gumbel per vocabulary entry; None will do at temperature 0. `current_BL` are the ids on the canvas (by default the
-    predicted ones). Without `indels` the model's controls are impossible before anything else is computed. A position
-    that predicts one of `unsure_ids` has confidence 0; the confidence of every other token is its probability among
-    those that are left. Of the `COSTLY` summaries only those in `reads` are made; the others are NaN.
+    per position, not one Gumbel per vocabulary entry; None will do at temperature 0. `current_BL` are the ids on the
+    canvas (by default the predicted ones). Without `indels` the model's controls are impossible before anything else is
+    computed. A position that predicts one of `unsure_ids` has confidence 0; the confidence of every other token is its
+    probability among those that are left. Of the `COSTLY` summaries only those in `reads` are made; others are NaN.
     """
     if controls is not None and not indels:
         logits_BLV = forbid(logits_BLV, controls.ids)

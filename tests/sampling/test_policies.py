@@ -32,6 +32,7 @@ from redraft.sampling.policies import (
     UniformAncestral,
     uniform_reverse,
 )
+from redraft.sampling.prediction import COSTLY, Prediction
 from redraft.sampling.step import step
 from redraft.sampling.stops import AllAccepted, AllSteps
 from tests.sampling.toy import canvas_of, prediction_of
@@ -124,10 +125,36 @@ TABLE: list[tuple[Policy, str, int, str]] = [
 
 @pytest.mark.parametrize(("policy", "statuses", "at_step", "actions"), TABLE)
 def test_policy_decides_as_computed_by_hand(policy: Policy, statuses: str, at_step: int, actions: str) -> None:
-    canvas = canvas_of(statuses, HELD, step=at_step)
     prediction = prediction_of(PREDICTED, CONFIDENCE, entropy=ENTROPY, margin=MARGIN)
-    letters = "".join("KWRID"[action] for action in policy(prediction, canvas)[0].tolist())
-    assert letters == actions
+    assert letters_of(policy(prediction, canvas_of(statuses, HELD, step=at_step))) == actions
+
+
+def letters_of(action_BL: torch.Tensor) -> str:
+    return "".join("KWRID"[action] for action in action_BL[0].tolist())
+
+
+@pytest.mark.parametrize(("policy", "statuses", "at_step", "actions"), TABLE)
+def test_policy_decides_the_same_without_what_it_does_not_read(
+    policy: Policy, statuses: str, at_step: int, actions: str
+) -> None:
+    prediction = prediction_of(PREDICTED, CONFIDENCE, entropy=ENTROPY, margin=MARGIN)
+    nan_BL = torch.full_like(prediction.margin_BL, torch.nan)
+    prediction = replace(prediction, **{name: nan_BL for name in COSTLY - policy.reads})
+    assert letters_of(policy(prediction, canvas_of(statuses, HELD, step=at_step))) == actions
+
+
+@pytest.mark.parametrize(("policy", "statuses", "at_step", "actions"), TABLE)
+def test_policy_of_noisy_positions_does_not_look_at_others(
+    policy: Policy, statuses: str, at_step: int, actions: str
+) -> None:
+    canvas = canvas_of(statuses, HELD, step=at_step)
+    whole = prediction_of(PREDICTED, CONFIDENCE, entropy=ENTROPY, margin=MARGIN)
+    if policy.only_noisy:
+        noisy = canvas.noisy_BL
+        some = {f.name: getattr(whole, f.name)[noisy][None] for f in dataclasses.fields(whole)}
+        action_BL = policy(Prediction(**some).spread(canvas, noisy), canvas)
+        assert torch.equal(action_BL[noisy], policy(whole, canvas)[noisy])
+        assert not policy.revises
 
 
 def test_every_policy_has_a_row_in_the_table() -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from redraft.core.canvas import Action, Controls
 from redraft.core.rng import uniform
-from redraft.sampling.prediction import draw, predict
+from redraft.sampling.prediction import COSTLY, best, draw, predict
 from redraft.sampling.wrappers import keep_likely
 
 
@@ -168,3 +168,35 @@ def test_prediction_does_not_write_into_the_logits() -> None:
     before = logits_BLV.clone()
     predict(logits_BLV, 0.5, torch.tensor([[0.3]]), controls=Controls(delete_id=0))
     assert torch.equal(logits_BLV, before)
+
+
+def test_the_best_of_a_large_vocabulary_is_found_block_by_block() -> None:
+    scores_BLV = torch.randn(2, 5, 2048, generator=torch.Generator().manual_seed(0)).mul_(2).round_()  # with ties
+    scores_BLV[0, 0] = -torch.inf
+    value_BL, id_BL = best(scores_BLV)
+    assert torch.equal(value_BL, scores_BLV.amax(-1))
+    for row, first in zip(scores_BLV.flatten(0, 1).tolist(), id_BL.flatten().tolist(), strict=True):
+        assert first == row.index(max(row))
+
+
+def test_a_large_vocabulary_is_drawn_block_by_block_as_at_once() -> None:
+    weights_BLV = torch.rand(1, 1, 2048, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights_BLV[..., torch.arange(2048) % 64 < 40] = 0.0
+    weights_BLV[..., 640:1280] = 0.0
+    u_BL = torch.cat([uniforms(5000), torch.tensor([[0.0, 1 - 2**-53]], dtype=torch.float64)], 1)
+    many_BLV = weights_BLV.expand(1, 5002, -1)
+    cdf_V = weights_BLV[0, 0].cumsum(-1)
+    expected = torch.searchsorted(cdf_V, u_BL[0] * cdf_V[-1], right=True)
+    drawn = draw(many_BLV, u_BL)[0]
+    assert (weights_BLV[0, 0][drawn] > 0).all()
+    assert torch.equal(drawn[:-1], expected[:-1])
+    assert drawn[-1] == weights_BLV[0, 0].nonzero().max()
+
+
+def test_what_nobody_reads_is_not_a_number() -> None:
+    logits_BLV = torch.randn(1, 3, 9, generator=torch.Generator().manual_seed(0))
+    whole, bare = predict(logits_BLV, 0.0, None), predict(logits_BLV, 0.0, None, reads=frozenset())
+    for name in COSTLY:
+        assert getattr(whole, name).isfinite().all()
+        assert getattr(bare, name).isnan().all()
+    assert torch.equal(whole.confidence_BL, bare.confidence_BL)

@@ -70,6 +70,24 @@ def test_every_policy_is_run_against_strangers() -> None:
     assert {type(d.policy) for d in DECODINGS} == set(POLICIES)
 
 
+@pytest.mark.parametrize("decoding", DECODINGS, ids=IDS)
+def test_scoring_noisy_positions_alone_leads_to_the_same_canvases(
+    decoding: Decoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run() -> list[Canvas]:
+        blanks = [blank(n, ABSORBING, torch.tensor([n])) for n in (9, 5)]
+        return list(denoise(ToyDenoiser(ABSORBING, CONTROLS), stack(blanks), None, decoding))
+
+    few = run()
+    monkeypatch.setattr(Decoding, "only_noisy", False)
+    every = run()
+    assert len(few) == len(every)
+    for ours, plain in zip(few, every, strict=True):
+        assert torch.equal(ours.tokens_BL, plain.tokens_BL)
+        assert torch.equal(ours.status_BL, plain.status_BL)
+        torch.testing.assert_close(ours.confidence_BL, plain.confidence_BL)
+
+
 @pytest.mark.parametrize("noise", [ABSORBING, UNIFORM], ids=["absorbing", "uniform"])
 @pytest.mark.parametrize("decoding", DECODINGS, ids=IDS)
 def test_a_sampled_row_alone_is_the_row_among_strangers(decoding: Decoding, noise: Noise) -> None:
