@@ -19,6 +19,7 @@ from redraft.evals.askers import Asker, Own
 from redraft.evals.baselines import baseline
 from redraft.evals.data import load_examples
 from redraft.evals.page import page
+from redraft.evals.published import BENCHMARKS
 from redraft.evals.records import Run
 from redraft.evals.registry import get_task, tasks
 from redraft.evals.sandbox import Sandbox, open_sandbox
@@ -84,6 +85,13 @@ class Bench:
             self.runs[task.name, about.label] = runner.run(task, kept, asker, path, about, sandbox=self.sandbox)
 
 
+def default_tasks() -> list[str]:
+    """All but parts of others; first those of the article's ten, and JFLEG."""
+    first = [name for benchmark in BENCHMARKS for name in benchmark.tasks] + ["jfleg"]
+    names = [task.name for task in tasks() if task.name not in PARTS]
+    return sorted(names, key=lambda name: (first.index(name) if name in first else len(first), name))
+
+
 def ask_all(bench: Bench, names: Sequence[str], rounds: Sequence[int], minutes: float) -> None:
     """Round after round, until they or the minutes are over; a task that was begun is finished."""
     console, end = Console(stderr=True), time.monotonic() + 60 * minutes
@@ -133,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     run = record.start("evaluation", options, arguments)
     given, limit = run.options, run.options.limit
     bench = Bench(run.model, open_sandbox(), given)
-    names = given.tasks or [task.name for task in tasks() if task.name not in PARTS]
+    names = given.tasks or default_tasks()
     ask_all(bench, names, ROUNDS if limit is None else (limit,), given.minutes)
     found = list(bench.runs.values())
     if not found:

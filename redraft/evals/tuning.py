@@ -325,7 +325,12 @@ class Search:
         return value + error <= self.tolerance and varied
 
     def _speed(self, trial: Trial) -> float:
-        return rate(trial) / self._pace(trial)
+        return self._rate(trial) / self._pace(trial)
+
+    def _rate(self, trial: Trial) -> float:
+        """Tokens per forward as on all prompts that the reference has: some prompts are slower for everybody."""
+        same = rate(self.reference.outputs[: len(trial.outputs)])
+        return rate(trial.outputs) * rate(self.reference.outputs) / same if same else 0.0
 
     def _pace(self, trial: Trial) -> float:
         """Seconds of a forward: the median over everybody on a canvas of that length, so that one slow moment of the
@@ -339,13 +344,13 @@ class Search:
         candidate = trial.candidate
         return Row(
             candidate.name, to_json(candidate.decoding), candidate.block_length, len(trial.outputs), value, error,
-            self.lost_variety(trial), rate(trial), self._speed(trial), trial.verdict,
+            self.lost_variety(trial), self._rate(trial), self._speed(trial), trial.verdict,
         )  # fmt: skip
 
 
-def rate(trial: Trial) -> float:
+def rate(outputs: Sequence[Output]) -> float:
     """Tokens per forward."""
-    return sum(output.tokens for output in trial.outputs) / max(sum(output.forwards for output in trial.outputs), 1)
+    return sum(output.tokens for output in outputs) / max(sum(output.forwards for output in outputs), 1)
 
 
 def tune(
@@ -394,6 +399,6 @@ def _autoregressive(job: Job, search: Search) -> Row:
     heat = {"temperature": to_json(slowest.decoding)["temperature"]}
     pace = median(output.seconds / max(output.forwards, 1) for output in trial.outputs)
     return Row(
-        "autoregressive", heat, None, len(trial.outputs), value, error, search.lost_variety(trial), rate(trial),
-        rate(trial) / pace, trial.verdict,
+        "autoregressive", heat, None, len(trial.outputs), value, error, search.lost_variety(trial),
+        rate(trial.outputs), rate(trial.outputs) / pace, trial.verdict,
     )  # fmt: skip
