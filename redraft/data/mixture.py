@@ -23,7 +23,23 @@ from redraft.data.packing import Batch, Example, Part, canvas_side, clean_side, 
 from redraft.data.passages import Passages
 from redraft.data.sentence_tokens import SentenceTokens
 from redraft.data.sentences import tokenize
+from redraft.data.speech import spoken
 from redraft.data.tokenizer import TextTokenizer
+
+# What a source of pairs is asked by: the first line of a document is to become the second.
+ASKED: Mapping[str, tuple[str, ...]] = {
+    "spoken": (
+        "punctuate", "punctuate", "punctuate", "add punctuation", "restore punctuation and capitals",
+        "clean up this transcript", "clean up the transcript",
+    ),
+    "disfluent": (
+        "Give the question as it was meant.", "Give the question as it was meant.", "clean up this transcript",
+        "remove the slips", "fix the false starts",
+    ),
+    "splits": ("simplify", "simplify", "simplify this", "split into shorter sentences", "use simpler sentences"),
+    "french": ("translate to French", "translate into French", "in French"),
+}  # fmt: skip
+WRITTEN = ("french",)  # pairs of which the second is written anew, with the first as context
 
 ItemT = TypeVar("ItemT")
 Ints = NDArray[np.int64]
@@ -71,6 +87,7 @@ class MixtureConfig:
     clean_share: float = 0.2  # of edit examples, nothing to correct
     tokenised_share: float = 0.3  # of edit examples, marks and clitics set apart by spaces, before and after
     max_edit_tokens: int = 160
+    pairs: Mapping[str, float] = field(default_factory=dict)  # source of pairs, or "spoken" -> share of edit examples
     changed_weight: float = 3.0
     visible_weight: float = 0.1  # accepted tokens of a block: teaches which of them to doubt
 
@@ -80,6 +97,14 @@ class MixtureConfig:
         for share in (self.clean_share, self.tokenised_share, self.label_dropout):
             if not 0 <= share <= 1:
                 raise ValueError(f"{share=} of a batch must be in [0, 1]")
+        if unknown := set(self.pairs) - set(ASKED):
+            raise ValueError(
+                f"pairs={dict(self.pairs)} names no kind of pairs: {sorted(unknown)}; there are {[*ASKED]}"
+            )
+        if min(self.pairs.values(), default=0) < 0 or sum(self.pairs.values()) > 1:
+            raise ValueError(
+                f"pairs={dict(self.pairs)} must be shares of edit examples, none negative, at most 1 together"
+            )
         if not 0 <= self.min_level < 1:
             raise ValueError(f"{self.min_level=} must be in [0, 1)")
         for name, shares in (("text", self.text), ("edits", self.edits)):
@@ -104,12 +129,16 @@ class Mixture:
         self.eos_id = tokenizer.special("<|endoftext|>")
         self.edit_id = tokenizer.special("<|edit|>")
         self.label_names = tuple(dict.fromkeys(config.labels.values()))
-        used = [name for shares in (config.text, config.edits) for name, share in shares.items() if share > 0]
+        shares_of = (config.text, config.edits, config.pairs)
+        used = [name for shares in shares_of for name, share in shares.items() if share > 0 and name != "spoken"]
         self.by_source = {name: passages.of(name) for name in used}
         self.text, self.edits = (_Shares(shares, shares.values()) for shares in (config.text, config.edits))
         self.block_lengths = _Shares(config.block_lengths, config.block_shares)
         self.sentences = SentenceTokens(passages, tokenizer)
-        self.instructions = [tokenizer.encode(f"{words}\n") for words in FIX]
+        self.kinds = _Shares(("", *config.pairs), (1 - sum(config.pairs.values()), *config.pairs.values()))
+        self.instructions = {
+            kind: [tokenizer.encode(f"{words}\n") for words in asked] for kind, asked in {"": FIX, **ASKED}.items()
+        }
 
     def batch(self, step: int) -> Batch:
         """The batch of a step: the same tensors whenever it is asked for."""
@@ -203,7 +232,13 @@ class Mixture:
     def edit_example(self, rng: np.random.Generator) -> Example | None:
         """Instruction as context, a text with mistakes (or half corrected) as canvas, its correction as target."""
         coins = Random(int(rng.integers(2**62)))
-        source, target = self._mistaken(rng, coins)
+        kind = self.kinds.draw(rng)
+        if kind in WRITTEN:
+            return self._written_example(rng, kind)
+        pair = self._pair(rng, kind) if kind in self.by_source else self._mistaken(rng, coins, kind)
+        if pair is None or len(pair[1]) > self.config.max_edit_tokens:
+            return None
+        source, target = pair
         started = coins.random() < 0.5
         tokens, targets = partly_noised(
             source, target, coins, self.controls, self.corruption.mask_id,
@@ -213,15 +248,46 @@ class Mixture:
         )  # fmt: skip
         if not 3 < len(tokens) <= self.config.max_edit_tokens:
             return None
-        words = self.instructions[int(rng.integers(len(self.instructions)))]
-        return self._edited(rng, words, np.array(tokens), np.array(targets))
+        return self._edited(rng, self._asked(rng, kind), np.array(tokens), np.array(targets))
 
-    def _mistaken(self, rng: np.random.Generator, coins: Random) -> tuple[list[int], list[int]]:
-        """Sentences with mistakes and without, now and then both with spaces around their marks."""
+    def _asked(self, rng: np.random.Generator, kind: str) -> list[int]:
+        ways = self.instructions[kind]
+        return ways[int(rng.integers(len(ways)))]
+
+    def _pair(self, rng: np.random.Generator, kind: str) -> tuple[list[int], list[int]] | None:
+        """Both lines of a document of a source of pairs, unless it was cut."""
+        lines = self.tokenizer.decode(self._passage(rng, kind).tolist()).split("\n")
+        if len(lines) != 2:
+            return None
+        source, target = self.tokenizer.encode_batch(lines)
+        return [*source, self.eos_id], [*target, self.eos_id]
+
+    def _written_example(self, rng: np.random.Generator, kind: str) -> Example | None:
+        """Instruction and given text as context; what it becomes is written on a canvas that is often too wide."""
+        pair = self._pair(rng, kind)
+        if pair is None or max(map(len, pair)) > self.config.max_edit_tokens:
+            return None
+        source, target = pair
+        line_end = self.tokenizer.encode("\n")
+        clean = clean_side([self.eos_id, self.edit_id, *self._asked(rng, kind), *source[:-1], *line_end], learn=False)
+        open_slot = rng.random(len(target)) < rng.uniform(0.2, 1.0)
+        surplus = int(rng.integers(0, 8))
+        mask = self.corruption.mask_id
+        held = np.concatenate([np.where(open_slot, mask, target), np.full(surplus, mask)])
+        wanted = np.concatenate([target, np.full(surplus, self.eos_id)])
+        weight = np.where(held == mask, 1.0, 0.0).astype(np.float32)
+        weight[len(target) :] = 0.2
+        return join(clean, canvas_side(held, wanted, weight, Part.GAP, start=len(clean), block_length=len(held)))
+
+    def _mistaken(self, rng: np.random.Generator, coins: Random, kind: str) -> tuple[list[int], list[int]]:
+        """Sentences with mistakes and without, now and then both with spaces around their marks; or as spoken."""
         config, encode = self.config, self.tokenizer.encode
         found = self.by_source[self.edits.draw(rng)]
         passage = int(found[rng.integers(len(found))])
         ids = self.sentences.some(rng, passage, SENTENCES.draw(rng), config.max_edit_tokens - 1).tolist()
+        if kind == "spoken":
+            said = encode(spoken(self.tokenizer.decode(ids), coins))
+            return [*said, self.eos_id], [*ids, self.eos_id]
         spaced, right = coins.random() < config.tokenised_share, coins.random() < config.clean_share
         if spaced or not right:
             text = self.tokenizer.decode(ids)

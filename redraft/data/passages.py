@@ -60,6 +60,9 @@ def corpus(folder: Path, limits: Mapping[str, int], sources: Sequence[Source] = 
         budget = limits.get(source.name, 0)
         if not budget:
             continue
+        if source.make is not None:
+            yield from ((source.name, document) for document in _until(documents(source, folder), budget))
+            continue
         found = list(dict.fromkeys(documents(source, folder)))
         cap = max(budget // max(len(found), 1), 2000) * (1 if len(found) < 1000 else 1000)
         for document in found:
@@ -67,6 +70,15 @@ def corpus(folder: Path, limits: Mapping[str, int], sources: Sequence[Source] = 
                 break
             yield source.name, document[:cap]
             budget -= min(len(document), cap)
+
+
+def _until(found: Iterator[str], budget: int) -> Iterator[str]:
+    """Documents as long as the budget in characters lasts."""
+    for document in found:
+        if budget <= 0:
+            return
+        yield document
+        budget -= len(document)
 
 
 def build_passages(pairs: Sequence[tuple[str, str]], tokenizer: TextTokenizer, max_tokens: int) -> Passages:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from redraft.data.mixture import Mixture, MixtureConfig, _Levels, _Shares
+from redraft.data.mixture import ASKED, Mixture, MixtureConfig, _Levels, _Shares
 from redraft.data.packing import Batch, Example, Part
 from redraft.data.passages import build_passages
 from tests.data.test_alignment import distance
@@ -302,6 +302,54 @@ def test_edit_examples_put_the_instruction_in_front_and_the_weight_on_changes() 
     assert all(word in fronts for word in words)
 
 
+# ------------------------------------------------------------------ pairs
+
+
+def of_pairs(kind: str, first: str, second: str, count: int = 40) -> list[Example]:
+    """Examples of one pair, in a mixture that has no others."""
+    config = replace(CONFIG, text={"tales": 1.0}, labels={}, pairs={kind: 1.0})
+    held = build_passages([("tales", SENTENCE), (kind, f"{first}\n{second}")], tokenizer(), 1000)
+    made, rng = Mixture(config, held, tokenizer(), corruption(), controls()), np.random.default_rng(0)
+    return [example for example in (made.edit_example(rng) for _ in range(count)) if example is not None]
+
+
+@pytest.mark.parametrize("kind", ["disfluent", "splits"])
+def test_pairs_lead_from_their_first_line_to_their_second(kind: str) -> None:
+    first, second = "The dog no the cat sees the bird.", "The cat sees the bird."
+    examples = of_pairs(kind, first, second)
+    starts = [*tokenizer().encode(first), EOS]
+    clean = [*tokenizer().encode(second), EOS]
+    asked = {tokenizer().decode(e.tokens[sides(e)[0]].tolist()) for e in examples}
+    assert asked == {f"{words}\n" for words in ASKED[kind]}
+    ends = [canvas_of(example) for example in examples]
+    assert starts in [held for held, _ in ends]
+    assert all(follow(*end) == clean for end in ends if not any(target in INSERTS for target in end[1]))
+
+
+def test_speech_is_made_of_the_edit_sources() -> None:
+    examples = of_pairs("spoken", "not", "used")
+    bare = [*tokenizer().encode("the old friend finds the small garden"), EOS]
+    clean = [*tokenizer().encode(SENTENCE), EOS]
+    ends = [canvas_of(example) for example in examples]
+    assert bare in [held for held, _ in ends]
+    assert all(follow(*end) == clean for end in ends if not any(target in INSERTS for target in end[1]))
+
+
+def test_a_translation_is_written_behind_what_is_given() -> None:
+    for example in of_pairs("french", "The dog sees the bird.", "The bird sees the dog."):
+        clean, canvas = sides(example)
+        assert tokenizer().decode(example.tokens[clean].tolist()).endswith("\nThe dog sees the bird.\n")
+        wanted = example.targets[canvas].tolist()
+        text = [*tokenizer().encode("The bird sees the dog."), EOS]
+        assert wanted[: len(text)] == text
+        assert set(wanted[len(text) :]) <= {EOS}
+        assert not example.weight[clean].any()
+
+
+def test_a_pair_that_was_cut_is_left_out() -> None:
+    assert not of_pairs("splits", "The dog\nsees", "The cat sees.")
+
+
 # ------------------------------------------------------------------ infill
 
 
@@ -353,6 +401,7 @@ def test_a_source_that_is_missing_is_named() -> None:
     [
         ({"block_lengths": (4,)}, "block_lengths"), ({"min_level": 1.0}, "min_level=1.0"), ({"text": {}}, "text={}"),
 
+        ({"pairs": {"poems": 0.1}}, "poems"), ({"pairs": {"splits": 1.2}}, "1.2"),
         ({"tokenised_share": 1.5}, "share=1.5"),
         ({"edits": {"tales": 0.0}}, "'tales': 0.0"), ({"text": {"tales": 1, "fables": -0.5}}, "-0.5"),
     ],
