@@ -90,7 +90,7 @@ FOOD = (
     "soup and bread", "cookies and milk", "apple pie", "pancakes", "sandwiches", "warm soup", "bread with jam",
     "a big cake", "berries and cream", "cheese and crackers",
 )  # fmt: skip
-MADE = _listed("a_card a_cake a_picture a_paper_crown a_scarf a_little_boat a_flower_basket a_puppet")
+MADE = _listed("a_card a_cake a_picture a_paper_star a_scarf a_clay_bird a_wooden_spoon a_puppet")
 RELATIVES = (
     ("grandma", SHE), ("grandpa", HE), ("aunt", SHE), ("uncle", HE), ("big sister", SHE), ("big brother", HE),
 )  # fmt: skip
