@@ -1,4 +1,4 @@
-"""countdown: reach a target from three numbers, one minute on one CPU core.
+"""countdown: reach a target from three numbers, minutes of one CPU core.
 
 With --set mixture.learns=next the same network learns the same puzzles from left to right.
 """

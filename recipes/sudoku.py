@@ -1,4 +1,4 @@
-"""sudoku: 4 x 4 sudoku with 4 to 6 digits given, one minute on one CPU core; the recipe that all puzzles derive from.
+"""sudoku: 4 x 4 sudoku with 4 to 6 digits given, minutes of one CPU core; the recipe that all puzzles derive from.
 
 With --set mixture.learns=next the same network learns the same puzzles from left to right.
 """

@@ -1,4 +1,4 @@
-"""zebra: three houses, three sorts of things, clues; one minute on one CPU core.
+"""zebra: three houses, three sorts of things, clues; minutes of one CPU core.
 
 With --set mixture.learns=next the same network learns the same puzzles from left to right.
 """
