@@ -471,3 +471,30 @@ def test_what_lies_beside_the_file_is_part_of_the_data_and_of_its_hash(sums: Any
         found.append(load_examples(replace(sums[0], beside=beside), tmp_path))
     assert [examples[5].target for examples, _ in found] == ["1", "2"]
     assert found[0][1] != found[1][1]
+
+
+def test_a_gap_is_filled_by_infill_with_its_own_decoding(tmp_path: Path, checkpoint: Path) -> None:
+    row = {"task_id": "a", "entry_point": "f", "prompt": "def f():\n", "suffix": "", "test": "def check(f):\n    f()\n"}
+    write_rows(tmp_path / "HumanEval-SingleLineInfilling.jsonl", [row])
+    task, model = (
+        replace(get_task("infilling_single"), runs_code=False, judge=lambda *_: Verdict(0.0)),
+        load(checkpoint),
+    )
+    examples = load_examples(task, tmp_path)[0]
+    asker = Own(model, "diffusion", model.defaults.generate, max_tokens=6)
+    assert asker.manner(task).ask == "infill"
+    run = evaluate(task, examples, asker, tmp_path / "run.jsonl")
+    seed = run.records[0].seed
+    assert run.records[0].error is None
+    assert (
+        run.records[0].output == model.infill("def f():\n", "", gap=6, decoding=model.defaults.infill, seed=seed).text
+    )
+    assert run.records[0].prompt == f"def f():\n{runner.GAP}"
+
+
+def test_who_cannot_rewrite_is_told_why_and_asked_otherwise(tmp_path: Path, checkpoint: Path) -> None:
+    task, model = get_task("canitedit"), load(checkpoint)
+    asker = Own(model, "diffusion", model.defaults.generate)
+    assert asker.manner(task).ask in ("chat", "complete")
+    with pytest.raises(ValueError, match="was trained to edit in place"):
+        replace(asker, asked="rewrite").manner(task)
