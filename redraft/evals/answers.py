@@ -12,6 +12,7 @@ _SAID = re.compile(
 )
 # A letter that stands alone: at the end of a line, or in front of a mark.
 _LETTER = re.compile(r"[\s*$(\[{]*([A-Z])(?:[ \t*$]*(?:\n|\Z)|[ \t*$]*[)\]}.:,])")
+PATIENCE = 30  # seconds by the clock; math-verify's own 5 fail right answers on a busy machine
 MOST = 50_000  # characters from the end that are read
 
 
@@ -67,5 +68,5 @@ def same_mathematics(answer: str, target: str) -> bool:
         from math_verify import parse, verify
     except ModuleNotFoundError:
         raise ValueError("mathematical answers are compared by math-verify: pip install 'redraft[eval]'") from None
-    gold = parse(rf"\boxed{{{target}}}")
-    return bool(gold) and bool(verify(gold, parse(answer[-MOST:])))
+    gold, found = (parse(text, parsing_timeout=PATIENCE) for text in (rf"\boxed{{{target}}}", answer[-MOST:]))
+    return bool(gold) and bool(verify(gold, found, timeout_seconds=PATIENCE))
