@@ -4,9 +4,10 @@ Knows a model's voice, what it recommends and `instant`. Refuses to know who car
 so does a server in forwards that it shares with strangers.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from redraft.instant.acceptance import Acceptance
 from redraft.instant.diffs import Edit, apply_edits, minimal_edits
@@ -15,14 +16,16 @@ from redraft.instant.editor import Editor, Moment, Outcome, Strength
 from redraft.instant.locks import Locks, Span, checked_spans, locks_of, outside
 from redraft.instant.presets import PRESETS, worded
 from redraft.instant.rewriting import rewrite
+from redraft.instant.session import Memory, Planner
 from redraft.instant.settling import Stopped, never
-from redraft.instant.windows import Window, windows
+from redraft.instant.windows import Tokenise, Window, windows
 from redraft.results import EditView
 from redraft.sampling.decoding import Decoding
 
 if TYPE_CHECKING:
     from redraft.library import Model
 
+TYPED = 24  # tokens edited together while somebody types
 WINDOW = 96  # tokens edited together; measured: fewer cost precision, more bring nothing
 OVERLAP = 32  # tokens on both sides that a window is shown, where the model was not trained on windows as they are
 REWRITE_BLOCK = 32  # tokens rewritten at once by models that have no blocks of their own
@@ -81,8 +84,12 @@ def plan_edit(
     doubt: Doubt | None = None,
     window: int | None = None,
     overlap: int | None = None,
+    tokenise: Tokenise | None = None,
 ) -> Plan:
-    """What an edit in place is going to do. Raises ValueError for what this kind of model cannot."""
+    """What an edit in place is going to do. Raises ValueError for what this kind of model cannot.
+
+    `tokenise` is the model's own, for those who remember what it said.
+    """
     strength = chosen_strength(model, strength)
     voice, trained = model.voice, strength == 0.0
     decoding = decoding or model.defaults.edit
@@ -97,7 +104,7 @@ def plan_edit(
     longest = min(max(window or 0, WINDOW), room - 2 * overlap)
     window = window or longest
     model.check_room(len(prompt) + len(voice.end), window + 2 * overlap)
-    parts = windows(text, locked, model.tokenizer.encode, window, overlap, longest)
+    parts = windows(text, locked, tokenise or model.tokenizer.encode, window, overlap, longest)
     editor = Editor(
         denoiser=model.denoiser(decoding), decode=model.tokenizer.decode, decoding=decoding,
         prompt=tuple(prompt), end=voice.end, strength=strength, doubt=doubt or Doubt(),
@@ -165,6 +172,27 @@ def edited(text: str, outcomes: Sequence[Outcome]) -> tuple[str, tuple[Edit, ...
     """The text with every edit taken, and the edits in order."""
     edits = tuple(sorted((edit for o in outcomes for edit in o.edits), key=lambda edit: (edit.start, edit.end)))
     return apply_edits(text, edits), edits
+
+
+# ------------------------------------------------------------------ sessions
+
+
+def plan_session(model: "Model", instruction: str, options: Mapping[str, Any]) -> tuple[Planner, Memory]:
+    """Plans of a text that is being written, and the memory that goes with them. Raises ValueError as `plan_edit` does.
+
+    Options are `plan_edit`'s. A lock counts from when the text has something of it; tokens of a stretch of text are
+    found once.
+    """
+    tokenise = lru_cache(maxsize=8192)(model.tokenizer.encode)
+    locks = locks_of(options.get("locks", ()))
+    locks.check()
+
+    def plan(text: str) -> Plan:
+        held = {**options, "locks": locks.held(text), "tokenise": tokenise}
+        return plan_edit(model, text, instruction, **{"window": TYPED, **held})
+
+    plan("")
+    return plan, Memory(tokenise)
 
 
 # ------------------------------------------------------------------ rewriting

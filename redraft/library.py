@@ -18,7 +18,7 @@ from redraft.chat import Chat
 from redraft.core.canvas import Canvas, Status
 from redraft.data.tokenizer import TextTokenizer, load_tokenizer
 from redraft.defaults import Defaults, family_defaults, read_defaults
-from redraft.editing import Gap, Plan, carry_out, edited, plan_edit, rewrite_text, view_of
+from redraft.editing import Gap, Plan, carry_out, edited, plan_edit, plan_session, rewrite_text, view_of
 from redraft.instant.diffs import minimal_edits
 from redraft.instant.editor import Moment
 from redraft.instant.session import EditSession
@@ -45,7 +45,6 @@ from redraft.voice import Voice, family_voice, own_voice
 __all__ = ["Defaults", "Model", "find", "load"]
 
 MODES = ("diffusion", "ar", "verify")
-TYPED = 24  # tokens edited together while somebody types
 NEAR = 48  # tokens in front of a gap that stand on its canvas; those before them are context
 SHIPPED = Path(__file__).parent / "weights" / "tiny"
 Messages = Sequence[Mapping[str, Any]]
@@ -478,8 +477,7 @@ class Model:
 
         Windows are of a sentence or two, so that a keystroke costs little; a whole text at once is corrected better.
         """
-        options.setdefault("window", TYPED)
-        return EditSession(lambda text: self.plan_edit(text, instruction, **options))
+        return EditSession(*plan_session(self, instruction, options))
 
     @torch.inference_mode()
     def gains(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:

@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     _log(args.quiet)
     config = uvicorn.Config(
         app, host=args.host, port=args.port, log_config=None, access_log=False, server_header=False,
+        ws_max_size=2 * limits.body_bytes,  # what is longer is not even read; up to it, the session says so itself
         timeout_graceful_shutdown=max(1, round(args.drain)),
     )  # fmt: skip
     return _serve(uvicorn.Server(config), [each.name for each in served], open_to_all=not keys)

@@ -1,10 +1,13 @@
 """Locks: what of a text must come out bit for bit as it went in. Knows characters. Refuses to know tokens."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import regex
 
 Span = tuple[int, int]
+SECONDS = 2.0  # that a pattern may take over a text: some take longer than anyone lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,31 @@ class Locks:
         found += [_lines(text, first, last) for first, last in self.lines]
         found += [_checked(text, start, end) for start, end in self.spans]
         return merged(found)
+
+    def held(self, text: str) -> "Locks":
+        """Those of the locks that a text has something of: for a text that is still being written."""
+
+        def there(find: Callable[..., object], *values: object) -> bool:
+            try:
+                find(text, *values)
+            except ValueError:
+                return False
+            return True
+
+        return replace(
+            self,
+            literals=tuple(lock for lock in self.literals if lock and lock in text),
+            patterns=tuple(pattern for pattern in self.patterns if there(_matches, pattern)),
+            lines=tuple(lines for lines in self.lines if there(_lines, *lines)),
+            spans=tuple(span for span in self.spans if there(_checked, *span)),
+        )
+
+    def check(self) -> None:
+        """Raise ValueError for what can be no lock in any text: an empty string, or no regular expression."""
+        if not all(self.literals):
+            raise ValueError("a lock must not be empty")
+        for pattern in self.patterns:
+            _compiled(pattern)
 
 
 def locks_of(locks: "Sequence[str] | Locks") -> Locks:
@@ -81,13 +109,21 @@ def _literal(text: str, lock: str) -> list[Span]:
 
 
 def _matches(text: str, pattern: str) -> list[Span]:
+    compiled = _compiled(pattern)
     try:
-        found = [match.span() for match in re.finditer(pattern, text, re.MULTILINE) if match.group()]
-    except re.error as error:
-        raise ValueError(f"lock pattern {pattern!r} is no regular expression: {error}") from None
+        found = [m.span() for m in compiled.finditer(text, timeout=SECONDS, concurrent=True) if m.group()]
+    except TimeoutError:
+        raise ValueError(f"lock pattern {pattern!r} takes more than {SECONDS:g} s over this text") from None
     if not found:
         raise ValueError(f"lock pattern {pattern!r} matches nothing in the text")
     return found
+
+
+def _compiled(pattern: str) -> "regex.Pattern[str]":
+    try:
+        return regex.compile(pattern, regex.MULTILINE)
+    except regex.error as error:
+        raise ValueError(f"lock pattern {pattern!r} is no regular expression: {error}") from None
 
 
 def _lines(text: str, first: int, last: int) -> Span:

@@ -2,32 +2,38 @@
 
 A window's edits are remembered by what it says, so that a keystroke costs its own window alone, and the instruction's
 context is encoded once. The window that did change starts warm: the edits of its last state that the keystroke left
-alone are made before the first forward, and one look confirms them.
+alone are made before the first forward, and one look confirms them. A text that grows at its end is committed piece by
+piece: what was committed never changes, the tail may.
 
-Knows plans and their windows. Refuses to know how a model is loaded and who types.
+Knows plans and their windows. Refuses to know how a model is loaded, who carries forwards out and who types.
 """
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
 
 from redraft.data.sentences import split_sentences
-from redraft.instant.diffs import Edit, apply_edits, minimal_edits
+from redraft.instant.diffs import Edit, apply_edits, character_edits, minimal_edits
 from redraft.instant.editor import Editor
 from redraft.instant.settling import Cancelled
-from redraft.instant.windows import Window
+from redraft.instant.windows import Piece, Window
 from redraft.instant.words import WORD
 
 REMEMBERED = 4096  # windows
 ENDS = ".!?\u2026\"'\u201d\u2019)"
+LONGEST = 600  # characters of a tail: a speaker who never ends a sentence is committed at a word
+KEPT_OPEN = 200  # characters that are left open then
 
 
 class Planned(Protocol):
-    """What a session needs of a plan: the windows of a text, and an editor for them."""
+    """What a session needs of a plan: a text, its windows, and an editor for them."""
+
+    @property
+    def text(self) -> str: ...
 
     @property
     def windows(self) -> list[Window]: ...
@@ -37,6 +43,7 @@ class Planned(Protocol):
 
 
 Planner = Callable[[str], Planned]
+Tokenise = Callable[[str], list[int]]
 Key = tuple[tuple[tuple[int, ...], bool], ...]
 
 
@@ -51,71 +58,77 @@ class Update:
     nfe: int
 
 
-@dataclass(slots=True)
-class EditSession:
-    """The edits of a text as it changes. `update` from any thread; a later one cancels the one at work."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A window to be edited now: within `text`, which is the session's, or what the window says with `warm` made."""
 
-    plan: Planner
-    _editor: Editor | None = None
+    number: int
+    said: str
+    text: str
+    window: Window
+    warm: tuple[Edit, ...] = ()
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the windows of a text have become so far. `tasks`, then `take` for each that was carried out, then `update`.
+
+    A task that was not carried out leaves nothing behind, and neither does an `update` that never came.
+    """
+
+    tokenise: Tokenise
     _known: "OrderedDict[Key, tuple[Edit, ...]]" = field(default_factory=OrderedDict)
     _last: list[tuple[str, tuple[Edit, ...]]] = field(default_factory=list)
-    _turn: int = 0
-    _working: threading.Lock = field(default_factory=threading.Lock)
 
-    def update(self, text: str) -> Update:
-        """The text as it is now, edited. Raises Cancelled when another update, or `cancel`, comes before the end."""
-        self._turn += 1
-        turn = self._turn
-        with self._working:
-            if turn != self._turn:
-                raise Cancelled("a later state of the text has come")
-            return self._updated(text, turn)
+    def tasks(self, plan: Planned) -> list[Task]:
+        """The windows of a plan that are not remembered."""
+        new = [n for n, window in enumerate(plan.windows) if _key(window) not in self._known]
+        return [self._task(plan, n) for n in new]
 
-    def cancel(self) -> None:
-        """Stop whatever is at work, between two forwards."""
-        self._turn += 1
+    def take(self, plan: Planned, task: Task, edits: Iterable[Edit]) -> None:
+        """Remember what became of a window: edits in offsets of the task's text."""
+        start = 0 if task.warm else task.window.start
+        fresh = [_moved(edit, -start) for edit in edits]
+        if task.warm:
+            after = apply_edits(apply_edits(task.said, task.warm), fresh)
+            fresh = list(_traced(task.said, after, [*task.warm, *fresh]))
+        self._known[_key(plan.windows[task.number])] = tuple(fresh)
+        while len(self._known) > max(REMEMBERED, 2 * len(plan.windows)):
+            self._known.popitem(last=False)
 
-    def _updated(self, text: str, turn: int) -> Update:
-        plan = self.plan(text)
-        editor = self._editor = plan.editor if self._editor is None else self._editor
-        found = {n: self._known[_key(w)] for n, w in enumerate(plan.windows) if _key(w) in self._known}
-        new = [n for n in range(len(plan.windows)) if n not in found]
-        nfe = 0
-        for n in new:
-            found[n], forwards = self._edit(editor, text, plan.windows[n], turn)
-            nfe += forwards
-            self._remember(_key(plan.windows[n]), found[n])
-        self._last = [(text[w.start : w.end], found[n]) for n, w in enumerate(plan.windows)]
-        edits = tuple(_moved(edit, w.start) for n, w in enumerate(plan.windows) for edit in found[n])
-        edits = tuple(edit for edit in edits if edit.end <= _typing(text))
-        return Update(apply_edits(text, edits), text, edits, len(new), nfe)
+    def update(self, plan: Planned, edited: int, nfe: int, *, whole: bool = False) -> Update:
+        """The text with what all its windows have become.
 
-    def _edit(self, editor: Editor, text: str, window: Window, turn: int) -> tuple[tuple[Edit, ...], int]:
-        """A window's edits in offsets of its own, and the forwards that took."""
-        said = text[window.start : window.end]
+        The word that is being typed is nobody's to correct yet, but where the text is `whole`.
+        """
+        found = [(window, self._known[_key(window)]) for window in plan.windows]
+        for window, _ in found:
+            self._known.move_to_end(_key(window))
+        self._last = [(plan.text[window.start : window.end], edits) for window, edits in found]
+        open_from = len(plan.text) if whole else _typing(plan.text)
+        moved = (_moved(edit, window.start) for window, edits in found for edit in edits)
+        edits = tuple(edit for edit in moved if edit.end <= open_from)
+        return Update(apply_edits(plan.text, edits), plan.text, edits, edited, nfe)
+
+    def _task(self, plan: Planned, number: int) -> Task:
+        window = plan.windows[number]
+        said = plan.text[window.start : window.end]
         warm = self._warm(said) if all(piece.free for piece in window.pieces) else ()
-        warmed = apply_edits(said, warm)
-        shown = window if not warm else self.plan(warmed).windows
-        if isinstance(shown, list):
-            if len(shown) != 1 or (shown[0].start, shown[0].end) != (0, len(warmed)):
-                warm, warmed, shown = (), said, window
-            else:
-                shown = replace(shown[0], before=window.before, after=window.after)
-        offset = 0 if warm else window.start
-        with torch.inference_mode():
-            *_, moment = editor.run(warmed if warm else text, [shown], stopped=lambda: turn != self._turn)
-        fresh = [_moved(edit, -offset) for outcome in moment.finished for edit in outcome.edits]
         if not warm:
-            return tuple(fresh), moment.nfe
-        return _traced(said, apply_edits(warmed, fresh), [*warm, *fresh]), moment.nfe
+            return Task(number, said, plan.text, window)
+        warmed = apply_edits(said, warm)
+        piece = Piece(0, len(warmed), tuple(self.tokenise(warmed)), free=True)
+        return Task(number, said, warmed, replace(window, pieces=(piece,)), warm)
 
     def _warm(self, said: str) -> tuple[Edit, ...]:
         """Edits of the most alike window of the last state, where what they change is still there."""
         best: tuple[int, tuple[Edit, ...]] = (0, ())
         for before, edits in self._last:
-            head = _shared(before, said)
+            head = _shared(before, said) if edits else 0
+            if not edits or len(before) <= best[0]:
+                continue
             tail = min(_shared(before[::-1], said[::-1]), min(len(before), len(said)) - head)
-            if edits and head + tail > max(best[0], len(said) // 2):
+            if head + tail > max(best[0], len(said) // 2):
                 shift = len(said) - len(before)
                 kept = [e for e in edits if e.end < head] + [
                     _moved(e, shift) for e in edits if e.start > len(before) - tail and e.end >= head
@@ -123,46 +136,120 @@ class EditSession:
                 best = (head + tail, tuple(kept))
         return best[1]
 
-    def _remember(self, key: Key, edits: tuple[Edit, ...]) -> None:
-        self._known[key] = edits
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+
+@dataclass(slots=True)
+class EditSession:
+    """The edits of a text as it changes. `update` from any thread; a later one cancels the one at work."""
+
+    plan: Planner
+    memory: Memory
+    _editor: Editor | None = None
+    _turn: int = 0
+    _working: threading.Lock = field(default_factory=threading.Lock)
+
+    def update(self, text: str, *, whole: bool = False) -> Update:
+        """The text as it is now, edited. Raises Cancelled when another update, or `cancel`, comes before the end.
+
+        The last word is left alone while it is being typed; where the text is `whole` it is not.
+        """
+        self._turn += 1
+        turn = self._turn
+        with self._working:
+            if turn != self._turn:
+                raise Cancelled("a later state of the text has come")
+            return self._updated(text, turn, whole)
+
+    def cancel(self) -> None:
+        """Stop whatever is at work, between two forwards."""
+        self._turn += 1
+
+    def _updated(self, text: str, turn: int, whole: bool) -> Update:
+        plan = self.plan(text)
+        editor = self._editor = plan.editor if self._editor is None else self._editor
+        tasks, nfe = self.memory.tasks(plan), 0
+        for task in tasks:
+            with torch.inference_mode():
+                *_, moment = editor.run(task.text, [task.window], stopped=lambda: turn != self._turn)
+            nfe += moment.nfe
+            self.memory.take(plan, task, [edit for outcome in moment.finished for edit in outcome.edits])
+        return self.memory.update(plan, len(tasks), nfe, whole=whole)
+
+
+@dataclass(slots=True)
+class Growth:
+    """How much of a text that grows at its end is committed, and as what.
+
+    A sentence is committed, as edited, once `behind` others have begun after it in the edited text; where sentences
+    never end, at a word. `edits` are those of what is committed, in offsets of the source.
+    """
+
+    behind: int = 1
+    committed: str = ""
+    source: str = ""  # what became `committed`
+    edits: tuple[Edit, ...] = ()
+
+    def tail(self, source: str) -> str:
+        """What may still change. Raises ValueError where what is committed has changed."""
+        if not source.startswith(self.source):
+            raise ValueError("the text that is committed has changed; what grows at its end alone can be followed")
+        return source[len(self.source) :]
+
+    def grow(self, tail: Update, *, finish: bool = False) -> str:
+        """The whole text as edited; what of the tail has come to rest is committed from now on."""
+        shown = self.committed + tail.text
+        cut = (len(tail.text), len(tail.original)) if finish else self._cut(tail)
+        self._commit(tail, *cut)
+        return shown
+
+    def _cut(self, tail: Update) -> tuple[int, int]:
+        """Characters of the tail, edited and as it was, that are committed now."""
+        spans: Sequence[tuple[int, int]] = split_sentences(tail.text)
+        if len(spans) > self.behind:
+            return _split(tail, spans[-1 - self.behind][1])
+        if len(tail.text) > LONGEST:
+            space = tail.text.rfind(" ", 0, len(tail.text) - KEPT_OPEN)
+            return _split(tail, space) if space > 0 else (0, 0)
+        return 0, 0
+
+    def _commit(self, tail: Update, after: int, before: int) -> None:
+        made = _characters(tail) if after < len(tail.text) else tail.edits
+        shift = 0
+        for edit in made:
+            shift += len(edit.after) - len(edit.before)
+            if edit.end <= before and edit.end + shift <= after:
+                self.edits += (_moved(edit, len(self.source)),)
+        self.committed += tail.text[:after]
+        self.source += tail.original[:before]
 
 
 @dataclass(slots=True)
 class LiveSession:
-    """A text that grows at its end, such as a transcript: what was committed never changes, the tail may.
-
-    A sentence is committed, as edited then, once `behind` others have begun after it.
-    """
+    """A text that grows at its end, such as a transcript: what was committed never changes, the tail may."""
 
     session: EditSession
     behind: int = 1
-    committed: str = ""
-    _source: str = ""
-    _place: int = 0  # characters of the source that are committed
+    growth: Growth = field(init=False)
+    _tail: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        self.growth = Growth(self.behind)
+
+    @property
+    def committed(self) -> str:
+        return self.growth.committed
 
     def update(self, source: str) -> str:
         """The text so far, edited. Raises ValueError where what is committed has changed."""
-        if not source.startswith(self._source[: self._place]):
-            raise ValueError("the text that is committed has changed; what grows at its end alone can be followed")
-        tail = source[self._place :]
-        last = self._done(tail)
-        if last:
-            self.committed += self.session.update(tail[:last]).text
-            self._place += last
-        self._source = source
-        return self.committed + self.session.update(tail[last:]).text
+        self._tail = self.growth.tail(source)
+        shown = self.growth.grow(self.session.update(self._tail))
+        self._tail = self.growth.tail(source)
+        return shown
 
     def finish(self) -> str:
         """Everything, committed."""
-        self.committed += self.session.update(self._source[self._place :]).text
-        self._place = len(self._source)
-        return self.committed
-
-    def _done(self, tail: str) -> int:
-        spans: Sequence[tuple[int, int]] = split_sentences(tail)
-        return spans[-1 - self.behind][1] if len(spans) > self.behind else 0
+        shown = self.growth.grow(self.session.update(self._tail, whole=True), finish=True)
+        self._tail = ""
+        return shown
 
 
 def _key(window: Window) -> Key:
@@ -195,3 +282,20 @@ def _traced(before: str, after: str, causes: Sequence[Edit]) -> tuple[Edit, ...]
     sure = {edit.after: edit.confidence for edit in causes}
     least = min((edit.confidence for edit in causes if edit.confidence is not None), default=None)
     return tuple(replace(edit, confidence=sure.get(edit.after, least)) for edit in minimal_edits(before, after))
+
+
+def _characters(update: Update) -> list[Edit]:
+    return [part for edit in update.edits for part in character_edits(edit)]
+
+
+def _split(update: Update, place: int) -> tuple[int, int]:
+    """A place in an edited text, and the same in what it was; moved to the end of a change of characters it cuts."""
+    shift = 0  # of the edited text against the old one
+    for edit in _characters(update):
+        start, end = edit.start + shift, edit.start + shift + len(edit.after)
+        if place < start or (place == start and edit.after):
+            break
+        if place <= end:
+            return end, edit.end
+        shift += len(edit.after) - len(edit.before)
+    return place, place - shift

@@ -14,12 +14,13 @@ from redraft.server.routes_chat import chat_routes
 from redraft.server.routes_edit import edit_routes
 from redraft.server.routes_mercury import mercury_routes
 from redraft.server.routes_playground import playground_routes
+from redraft.server.routes_session import session_routes
 from redraft.server.routes_state import state_routes
 from redraft.server.security import Keys
 from redraft.server.served import Served
 from redraft.server.service import Limits, Service
 
-ROUTES = (chat_routes, edit_routes, mercury_routes, playground_routes, state_routes)
+ROUTES = (chat_routes, edit_routes, mercury_routes, playground_routes, session_routes, state_routes)
 
 
 def create_app(
@@ -45,7 +46,7 @@ def create_app(
     add_handlers(app)
     for routes in ROUTES:
         app.include_router(routes(service))
-    app.add_middleware(Gate, service=service, keys=Keys(list(keys), limits))
+    app.add_middleware(Gate, service=service, keys=Keys(list(keys), limits), origins=list(origins))
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"])
     return app

@@ -26,6 +26,10 @@ Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Strength = Unit | Literal["auto"]
+Lines = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+Span = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+Lock = Annotated[Text, Field(min_length=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 StopString = Annotated[Text, Field(min_length=1, max_length=256)]
 Effort = Literal["none", "minimal", "instant", "low", "medium", "high", "xhigh"]
@@ -231,11 +235,29 @@ class EditsBody(Sampling):
     model: Name
     input: Annotated[Text, Field(min_length=1)]
     instruction: Annotated[Text, Field(min_length=1, max_length=1000)] = "fix"
-    locks: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(max_length=256)] = Field(
+    locks: Annotated[list[Lock], Field(max_length=256)] = Field(
         default_factory=list, description="strings that stay as they are, byte for byte, wherever they occur"
     )
-    strength: Unit = Field(0.0, description="0 corrects; above, that share of the tokens is written afresh")
+    lock_patterns: Annotated[list[Lock], Field(max_length=64)] = Field(
+        default_factory=list, description="regular expressions; what they match stays"
+    )
+    lock_lines: Annotated[list[Lines], Field(max_length=256)] = Field(
+        default_factory=list, description="[first, last] lines that stay, counted from 1"
+    )
+    lock_spans: Annotated[list[Span], Field(max_length=4096)] = Field(
+        default_factory=list, description="[start, end] characters that stay"
+    )
+    spans: Annotated[list[Span], Field(max_length=4096)] | None = Field(
+        None, description="[start, end] characters that alone may change"
+    )
+    strength: Strength | None = Field(
+        None,
+        description='0 corrects; above, that share of the tokens is written afresh; "auto": what the model doubts. '
+        'Unsaid: 0 where the model was trained for it, else "auto"',
+    )
+    rewrite: bool = Field(False, description="tell a conversational model; the answer begins as a copy of the text")
     drafts: bool = Field(False, description="tell of the text while it changes, too")
+    diff: bool = Field(False, description="answer with a unified diff, too")
     stream: bool | None = None
     user: Name | None = None
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 MAX_MESSAGE = 500
 # What pydantic calls a problem, as OpenAI's clients know it.
 CODES = {"extra_forbidden": "unknown_parameter", "missing": "missing_required_parameter"}
-FORMS = ("str", "int", "float", "bool", "dict", "list")
+FORMS = ("str", "int", "float", "bool", "dict", "list", "constrained-float")
 MESSAGES = {"extra_forbidden": "unknown parameter", "missing": "a required parameter is missing"}
 
 

@@ -4,15 +4,17 @@ An edit is one request to the engine per window, so that windows share forwards 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from redraft.editing import Plan, edited
+from redraft.editing import Plan, edited, rewrite_text
 from redraft.engine import program
 from redraft.engine.thread import Draft, Snapshot
-from redraft.instant.diffs import Edit, apply_edits
-from redraft.instant.editor import Outcome, Settled
+from redraft.instant.diffs import Edit, apply_edits, minimal_edits
+from redraft.instant.editor import Moment, Outcome, Settled
+from redraft.instant.locks import Locks
 from redraft.instant.windows import Window
 from redraft.sampling.blocks import until_stop
 from redraft.sampling.decoding import Decoding
@@ -22,6 +24,7 @@ from redraft.server.errors import ApiError
 from redraft.server.orders import check_choices, on_engine, wrapped
 from redraft.server.served import Order, Served
 from redraft.server.service import Limits, seed_of
+from redraft.server.stepping import stepped
 
 GAP = 24  # tokens of noise that a gap starts from; where a model can, it opens more or closes some
 AT_ONCE = 16  # windows of one request in the engine: the others wait, and leave room for strangers
@@ -100,8 +103,37 @@ class Editor:
     _snapshots: dict[int, Snapshot] = field(default_factory=dict)
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.plan.notes
+
     async def states(self, *, drafts: bool) -> AsyncIterator[Edited]:
         """The text whenever it has changed, the last time finished. Leaving the iteration cancels what is left."""
+        shared = self._stepped() if self.plan.strength == "auto" else self._shared(drafts)
+        async with aclosing(shared) as states:  # type: ignore[type-var]
+            async for state in states:
+                if drafts or state.finished:
+                    yield state
+
+    async def _stepped(self) -> AsyncIterator[Edited]:
+        """Looking for doubt: forwards of its own, for the engine has no command for it."""
+        moment = None
+        async with aclosing(stepped(self.served, self._moments(), self.seconds)) as moments:  # type: ignore[type-var]
+            async for moment in moments:
+                self.usage.forwards = self.usage.denoising_steps = moment.nfe
+                yield Edited(moment.draft, (), finished=False)
+        finished = () if moment is None else moment.finished
+        self.usage.completion_tokens = sum(len(outcome.window.tokens) for outcome in finished)
+        yield Edited(*edited(self.text, finished), finished=True)
+
+    def _moments(self) -> Iterator[Moment]:
+        began = time.monotonic()
+        for moment in self.plan.editor.run(self.text, self.plan.windows, seed=self.seed, rows=AT_ONCE):
+            self.usage.total_s = time.monotonic() - began
+            yield moment
+
+    async def _shared(self, drafts: bool) -> AsyncIterator[Edited]:
+        """Every window an order of its own."""
         changed = asyncio.Event()
         tasks = [
             asyncio.create_task(self._edit(number, window, drafts, changed))
@@ -176,3 +208,33 @@ class Editor:
         self.usage.wait_s = max((each.wait_s for each in held), default=0.0)
         self.usage.first_s = min((each.first_s for each in held if each.first_s is not None), default=None)
         self.usage.total_s = max((each.total_s for each in held), default=0.0)
+
+
+@dataclass(slots=True)
+class Rewriter:
+    """One text rewritten as a conversational model is told, from the text itself."""
+
+    served: Served
+    text: str
+    instruction: str
+    locks: Locks
+    decoding: Decoding
+    seed: int
+    seconds: float
+    usage: Usage
+    notes: tuple[str, ...] = ()
+
+    async def states(self, *, drafts: bool) -> AsyncIterator[Edited]:
+        """The text after every forward where drafts are wanted, the last time finished."""
+        began, text = time.monotonic(), self.text
+        steps = rewrite_text(
+            self.served.model, self.text, self.instruction, locks=self.locks, decoding=self.decoding, seed=self.seed
+        )
+        async with aclosing(stepped(self.served, steps, self.seconds)) as states:  # type: ignore[type-var]
+            async for text, forwards in states:
+                self.usage.forwards = self.usage.denoising_steps = forwards
+                if drafts:
+                    yield Edited(text, (), finished=False)
+        self.usage.completion_tokens = len(self.served.model.tokenizer.encode(text))
+        self.usage.total_s = time.monotonic() - began
+        yield Edited(text, minimal_edits(self.text, text), finished=True)

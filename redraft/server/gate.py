@@ -6,6 +6,8 @@ A request id, the key, the key's limits, the size of the body; at the end one li
 import json
 import logging
 import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -13,7 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from redraft.server.errors import ApiError, error_response
-from redraft.server.security import Keys
+from redraft.server.security import Keys, offered_key, same_origin
 from redraft.server.service import Record, Service
 from redraft.server.sse import Gone
 
@@ -24,10 +26,13 @@ OPEN = ("/health", "/")  # what needs no key; nor do the files of the page, whic
 class Gate:
     """Wraps the routes."""
 
-    def __init__(self, app: ASGIApp, service: Service, keys: Keys) -> None:
-        self.app, self.service, self.keys = app, service, keys
+    def __init__(self, app: ASGIApp, service: Service, keys: Keys, origins: Sequence[str] = ()) -> None:
+        self.app, self.service, self.keys, self.origins = app, service, keys, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -57,6 +62,26 @@ class Gate:
             LOG.exception("a request failed", extra={"fields": {"id": record.id}})
             await passage.fail(ApiError("the request failed", status=500), scope, receive)
 
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: one request of its key for as long as it is open, and one more for every text it brings."""
+        record = scope["redraft"] = Record(method="WEBSOCKET")
+        status = 101
+        try:
+            if not same_origin(_header(scope, b"origin"), _header(scope, b"host"), self.origins):
+                raise ApiError("pages of other origins may not ask; --origin names those that may", status=403)
+            told = _header(scope, b"authorization") or offered_key(scope.get("subprotocols", []))
+            record.key = self.keys.admit(told)
+            record.spend = partial(self.keys.spend, record.key)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self.keys.leave(record.key)
+        except ApiError as error:
+            status = error.status
+            await _deny(error, scope, receive, send)
+        finally:
+            self._close(scope, record, status)
+
     def _close(self, scope: Scope, record: Record, status: int) -> None:
         seconds = time.monotonic() - record.began
         record.route = _route(scope)
@@ -64,6 +89,18 @@ class Gate:
         if record.usage is not None and record.model is not None:
             self.service.metrics.used(record.model, record.usage)
         LOG.info("request", extra={"fields": _fields(record, status, seconds)})
+
+
+async def _deny(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    """No to a WebSocket: as an answer to its request where the server can give one, else by closing it unopened."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+
+        async def renamed(message: Message) -> None:
+            await send({**message, "type": f"websocket.{message['type']}"})
+
+        await error_response(error)({**scope, "type": "http", "method": "GET"}, receive, renamed)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": error.message[:100]})
 
 
 class _Passage:

@@ -3,6 +3,8 @@
 Comparing takes the same time whatever part of a key is right: every digest is compared, whole.
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
 import time
@@ -15,6 +17,8 @@ from redraft.server.service import Limits
 
 ANYONE = "anyone"
 MIN_LENGTH = 16
+PROTOCOL = "redraft"  # what a WebSocket speaks; a browser, which cannot send a header with one, says its key beside it
+KEY_PROTOCOL = "redraft.key."
 
 
 @dataclass(slots=True)
@@ -55,6 +59,10 @@ class Keys:
     def leave(self, name: str) -> None:
         self._accounts[name].at_work -= 1
 
+    def spend(self, name: str) -> None:
+        """Another request within one that was admitted. Raises ApiError for too many."""
+        self._spend(self._accounts[name])
+
     def _name(self, authorization: str) -> str:
         if not self._digests:
             return ANYONE
@@ -76,6 +84,23 @@ class Keys:
         if account.tokens < 1:
             raise _slower(f"this key may ask {rate} times a minute", (1 - account.tokens) * 60 / rate)
         account.tokens -= 1
+
+
+def offered_key(protocols: Sequence[str]) -> str:
+    """The key among a WebSocket's protocols, in base64 as URLs have it, as a header would say it; "" where none is."""
+    for protocol in protocols:
+        if protocol.startswith(KEY_PROTOCOL):
+            told = protocol.removeprefix(KEY_PROTOCOL)
+            try:
+                return "Bearer " + base64.urlsafe_b64decode(told + "=" * (-len(told) % 4)).decode()
+            except (binascii.Error, ValueError):
+                return ""
+    return ""
+
+
+def same_origin(origin: str, host: str, others: Sequence[str]) -> bool:
+    """Whether a page may open a WebSocket: the server's own pages, and those that were named. Programs say nothing."""
+    return not origin or origin in others or "*" in others or origin.partition("://")[2] == host
 
 
 def read_keys(path: Path) -> list[str]:

@@ -6,10 +6,10 @@ Refuses to know bodies and the wire.
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from redraft.server.answers import Usage
 from redraft.server.errors import ApiError
@@ -52,6 +52,7 @@ class Record:
     user: str | None = None
     model: str | None = None
     usage: Usage | None = None
+    spend: Callable[[], None] = lambda: None  # what costs the key another request; raises ApiError where it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(default_factory=Metrics)
 
-    def find(self, request: Request, name: str) -> Served:
+    def find(self, request: HTTPConnection, name: str) -> Served:
         """A model by its name. Raises ApiError where there is none."""
         if name not in self.served:
             known = ", ".join(sorted(self.served))
@@ -73,14 +74,14 @@ class Service:
         record_of(request).model = name
         return self.served[name]
 
-    def usage(self, request: Request, prompt_tokens: int) -> Usage:
+    def usage(self, request: HTTPConnection, prompt_tokens: int) -> Usage:
         """The usage of a request, to be filled as it goes; the log and the metrics read it at the end."""
         usage = Usage(prompt_tokens=prompt_tokens)
         record_of(request).usage = usage
         return usage
 
 
-def record_of(request: Request) -> Record:
+def record_of(request: HTTPConnection) -> Record:
     record = request.scope["redraft"]
     assert isinstance(record, Record)
     return record

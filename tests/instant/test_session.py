@@ -7,7 +7,7 @@ import pytest
 
 import redraft
 from redraft.instant.diffs import apply_edits
-from redraft.instant.session import EditSession, LiveSession
+from redraft.instant.session import EditSession, LiveSession, Memory
 from redraft.instant.settling import Cancelled
 from redraft.library import Model
 from redraft.sampling import Correct, Decoding, Settled
@@ -60,7 +60,7 @@ class Held:
 
 def test_a_later_update_cancels_the_one_at_work(shipped: Model) -> None:
     held = Held(shipped)
-    session = EditSession(held)  # type: ignore[arg-type]
+    session = EditSession(held, Memory(shipped.tokenizer.encode))  # type: ignore[arg-type]
     outcome: list[str] = []
 
     def first() -> None:
