@@ -27,6 +27,7 @@ REMEMBERED = 4096  # windows
 ENDS = ".!?\u2026\"'\u201d\u2019)"
 LONGEST = 600  # characters of a tail: a speaker who never ends a sentence is committed at a word
 KEPT_OPEN = 200  # characters that are left open then
+SPOKEN = 3  # words at the end of a text that grows without pause: what follows them may change what they mean
 
 
 class Planned(Protocol):
@@ -96,16 +97,16 @@ class Memory:
         while len(self._known) > max(REMEMBERED, 2 * len(plan.windows)):
             self._known.popitem(last=False)
 
-    def update(self, plan: Planned, edited: int, nfe: int, *, whole: bool = False) -> Update:
+    def update(self, plan: Planned, edited: int, nfe: int, *, open_words: int = 1) -> Update:
         """The text with what all its windows have become.
 
-        The word that is being typed is nobody's to correct yet, but where the text is `whole`.
+        The last word, while it is being typed, is nobody's to correct yet, nor are the last `open_words`.
         """
         found = [(window, self._known[_key(window)]) for window in plan.windows]
         for window, _ in found:
             self._known.move_to_end(_key(window))
         self._last = [(plan.text[window.start : window.end], edits) for window, edits in found]
-        open_from = len(plan.text) if whole else _typing(plan.text)
+        open_from = _typing(plan.text, open_words)
         moved = (_moved(edit, window.start) for window, edits in found for edit in edits)
         edits = tuple(edit for edit in moved if edit.end <= open_from)
         return Update(apply_edits(plan.text, edits), plan.text, edits, edited, nfe)
@@ -147,23 +148,23 @@ class EditSession:
     _turn: int = 0
     _working: threading.Lock = field(default_factory=threading.Lock)
 
-    def update(self, text: str, *, whole: bool = False) -> Update:
+    def update(self, text: str, *, open_words: int = 1) -> Update:
         """The text as it is now, edited. Raises Cancelled when another update, or `cancel`, comes before the end.
 
-        The last word is left alone while it is being typed; where the text is `whole` it is not.
+        The last `open_words` are left alone while they are being typed.
         """
         self._turn += 1
         turn = self._turn
         with self._working:
             if turn != self._turn:
                 raise Cancelled("a later state of the text has come")
-            return self._updated(text, turn, whole)
+            return self._updated(text, turn, open_words)
 
     def cancel(self) -> None:
         """Stop whatever is at work, between two forwards."""
         self._turn += 1
 
-    def _updated(self, text: str, turn: int, whole: bool) -> Update:
+    def _updated(self, text: str, turn: int, open_words: int) -> Update:
         plan = self.plan(text)
         editor = self._editor = plan.editor if self._editor is None else self._editor
         tasks, nfe = self.memory.tasks(plan), 0
@@ -172,7 +173,7 @@ class EditSession:
                 *_, moment = editor.run(task.text, [task.window], stopped=lambda: turn != self._turn)
             nfe += moment.nfe
             self.memory.take(plan, task, [edit for outcome in moment.finished for edit in outcome.edits])
-        return self.memory.update(plan, len(tasks), nfe, whole=whole)
+        return self.memory.update(plan, len(tasks), nfe, open_words=open_words)
 
 
 @dataclass(slots=True)
@@ -241,13 +242,13 @@ class LiveSession:
     def update(self, source: str) -> str:
         """The text so far, edited. Raises ValueError where what is committed has changed."""
         self._tail = self.growth.tail(source)
-        shown = self.growth.grow(self.session.update(self._tail))
+        shown = self.growth.grow(self.session.update(self._tail, open_words=SPOKEN))
         self._tail = self.growth.tail(source)
         return shown
 
     def finish(self) -> str:
         """Everything, committed."""
-        shown = self.growth.grow(self.session.update(self._tail, whole=True), finish=True)
+        shown = self.growth.grow(self.session.update(self._tail, open_words=0), finish=True)
         self._tail = ""
         return shown
 
@@ -257,12 +258,13 @@ def _key(window: Window) -> Key:
     return (*own, (window.before, False), (window.after, False))
 
 
-def _typing(text: str) -> int:
-    """Where the word that is being typed begins, which is nobody's to correct yet; the end where none is."""
-    if not text or text[-1].isspace() or text[-1] in ENDS:
+def _typing(text: str, words: int) -> int:
+    """Where the last so many words begin, the one being typed among them; the end of the text where none is open."""
+    if not text or not words or text[-1] in ENDS:
         return len(text)
-    word = WORD.search(text, text.rfind(" ") + 1)
-    return len(text) if word is None else word.start()
+    still = words - text[-1].isspace()
+    starts = [word.start() for word in WORD.finditer(text, max(0, len(text) - 40 * words))]
+    return starts[-min(still, len(starts))] if still and starts else len(text)
 
 
 def _moved(edit: Edit, by: int) -> Edit:

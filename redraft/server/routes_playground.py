@@ -61,6 +61,12 @@ EXAMPLES = {
         "I likes to eat apple every days . My mother make the best cake in world .",
         "The childrens was playing in garden . It were a sunny day and they was happy .",
     ],
+    "live": [
+        "so yesterday we goes to the park and there was many dogs . my brother he want to play with all of them . "
+        "then it start to rain and we runned home . mother make some tea and we was happy .",
+        "hello everyone my name is tom and i lives in a small town . every morning i walk to the beach and look at the "
+        "boats . they comes home with many fishes .",
+    ],
     "infill": ["Tom was sad because ____. Then his mother gave him a ____ and he smiled."],
     "chat": ["Hello! I would like to book a table for two.", "Can you tell me a story about a bear?"],
 }

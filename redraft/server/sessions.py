@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from redraft.editing import Plan
 from redraft.instant.diffs import Edit
 from redraft.instant.editor import Editor as Windows
-from redraft.instant.session import Growth, Memory, Planner, Task
+from redraft.instant.session import SPOKEN, Growth, Memory, Planner, Task
 from redraft.sampling.decoding import Decoding
 from redraft.server.answers import Usage
 from redraft.server.errors import ApiError
@@ -58,7 +58,8 @@ class Session:
             raise ApiError(str(error), param="text") from None
         tasks = self.memory.tasks(plan)
         forwards = await self._carried_out(plan, tasks)
-        found = self.memory.update(plan, len(tasks), forwards, whole=whole)
+        open_words = 0 if whole else 1 if growth is None else SPOKEN
+        found = self.memory.update(plan, len(tasks), forwards, open_words=open_words)
         seconds = time.monotonic() - began
         self.usage.total_s += seconds
         if growth is None:

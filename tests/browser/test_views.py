@@ -94,6 +94,58 @@ def test_a_text_is_edited_as_it_is_typed(page: Page, base: str) -> None:
     until(lambda: settled(page) == expected, "it was not edited")
 
 
+def test_typing_goes_through_one_session_that_edits_what_is_new(page: Page) -> None:
+    page.open("edit?seed=3&edit.typing=1")
+    page.type("textarea", "They was happy . He have a dog . ")
+    until(lambda: page.one(".told").text, "nothing was edited")
+    for key in "She go home .":
+        page.one("textarea").send_keys(key)
+    until(lambda: "1 window edited" in page.one(".told").text, "what was edited before was edited again")
+    page.one("[data-view=write]").click()
+    page.one("[data-view=edit]").click()
+    page.one("textarea").send_keys(" It rain .")
+    until(lambda: settled(page).startswith("They"), "the session did not go on")
+
+
+def test_without_a_websocket_typing_asks_anew(page: Page, base: str) -> None:
+    page.open("edit?seed=3&edit.typing=1")
+    page.script("window.WebSocket = class { constructor() { setTimeout(() => this.onclose(), 0); } }")
+    page.type("textarea", "They was happy .")
+    expected = ask(base, "/v1/edits", model="redraft-tiny", input="They was happy .", seed=3)["text"]
+    until(lambda: settled(page) == expected, "it was not edited")
+
+
+def test_a_transcript_is_followed_and_what_is_committed_stays(page: Page) -> None:
+    page.open("live?seed=3")
+    committed = ""
+    for words in ("she go to school yesterday . ", "he have a dog . ", "they was very happy . ", "it were late . "):
+        page.one("textarea").send_keys(words)
+        until(lambda: page.one(".stage").get_attribute("data-text"), "nothing followed")
+        time.sleep(0.3)
+        now = page.one(".stage").get_attribute("data-committed") or ""
+        assert now.startswith(committed)
+        committed = now
+    page.press("That is all")
+    page.finished()
+    text = page.one(".stage").get_attribute("data-text") or ""
+    assert text == page.one(".stage").get_attribute("data-committed")
+    assert text.startswith(committed)
+    assert committed
+    page.shot("live")
+    page.press("Clear")
+    assert page.one(".stage").text == ""
+
+
+def test_a_sample_is_played_and_can_be_stopped(page: Page) -> None:
+    page.open("live?seed=3")
+    page.press("Play sample 2")
+    until(lambda: page.one(".stage").text, "nothing followed")
+    page.press("Stop")
+    heard = page.one("textarea").get_attribute("value")
+    time.sleep(0.6)
+    assert page.one("textarea").get_attribute("value") == heard
+
+
 def test_what_a_preset_leaves_open_must_be_filled_in(page: Page) -> None:
     page.open("edit?seed=3")
     page.press("Translate")

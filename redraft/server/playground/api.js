@@ -13,10 +13,13 @@ export function useKey(key) {
   sessionStorage.setItem(KEY, key);
 }
 
+export function key() {
+  return sessionStorage.getItem(KEY);
+}
+
 export async function ask(path, body, signal) {
   const headers = {};
-  const key = sessionStorage.getItem(KEY);
-  if (key) headers.authorization = `Bearer ${key}`;
+  if (key()) headers.authorization = `Bearer ${key()}`;
   const options = { headers, signal };
   if (body !== undefined) {
     headers["content-type"] = typeof body === "string" ? "text/plain" : "application/json";

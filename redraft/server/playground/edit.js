@@ -6,6 +6,7 @@ import { changes } from "./diff.js";
 import { calm, chips, field, grows, h, put, quiet, say } from "./dom.js";
 import { Facts, milliseconds } from "./facts.js";
 import { Review } from "./review.js";
+import { Session } from "./session.js";
 import { get, set } from "./settings.js";
 import { Work } from "./work.js";
 
@@ -16,7 +17,8 @@ const STANDINGS = {
   unknown: "not trained for this",
 };
 const OPEN = /\{\w+\}/; // what a preset leaves to be filled in
-const TYPING = 150; // milliseconds of quiet after which a text is edited as it is typed
+const TYPING = 25; // milliseconds of quiet after which a text is edited as it is typed
+const WAITING = 150; // the same where every state is a request of its own
 
 export function edit({ model, config }) {
   if (model.cannot.edit) return { element: h("p", { class: "note warn view" }, model.cannot.edit) };
@@ -59,13 +61,15 @@ export function edit({ model, config }) {
     checked: get("edit.typing") === "1",
     onchange: () => {
       set("edit.typing", typing.checked && "1");
-      typed();
+      if (typing.checked) typed();
+      else session.close();
     },
   });
   const locks = new Locks(text);
   const presets = new Presets(model, instruction);
   const facts = new Facts();
   const notes = h("p", { class: "note warn", hidden: true });
+  const told = h("p", { class: "hint told", hidden: true });
   const count = h("span", { class: "count" });
   const review = new Review(() => {
     count.textContent = counted(review.edits);
@@ -76,6 +80,7 @@ export function edit({ model, config }) {
     h("h2", {}, "As the model would have it"),
     review.sheet,
     h("p", { class: "note untouched", hidden: true }, "Nothing to change."),
+    told,
     facts.element,
   );
   const buttons = h(
@@ -116,17 +121,56 @@ export function edit({ model, config }) {
       else done(original, event, (performance.now() - began) / 1000);
     }
   });
+  // While typing every state goes through one session, which remembers what it has edited and gives up what is old.
+  const seed = asked(model, "edit").seed;
+  const session = new Session(
+    () => ({
+      ...asked(model, "edit", seed),
+      instruction: instruction.value || "fix",
+      locks: locks.list,
+      strength: Number(strength.value),
+    }),
+    heard,
+    () => again(),
+  );
   const typed = calm(TYPING, () => {
-    if (typing.checked && text.value) work.run();
+    if (!typing.checked || !text.value) return;
+    work.cancel();
+    sent = { text: text.value, began: performance.now() };
+    session.send(text.value);
   });
+  const again = calm(WAITING, () => work.run());
+  let sent;
+
+  function heard(event) {
+    if (event.type === "started") return remark(event.notes);
+    if (event.type === "error") return work.told(event.error.message);
+    work.told(null);
+    review.load(sent.text, event.edits);
+    settled(event.edits);
+    const took = milliseconds((performance.now() - sent.began) / 1000);
+    told.hidden = false;
+    told.textContent = `${plural(event.edits.length, "change")} \u00b7 ${took} after the last key \u00b7 ${plural(event.windows, "window")} edited again, ${plural(event.forwards, "forward")}`;
+    facts.element.hidden = true;
+  }
+
+  function settled(edits) {
+    sheet.dataset.state = "finished";
+    sheet.querySelector(".untouched").hidden = edits.length > 0;
+    choices.hidden = edits.length === 0;
+  }
+
+  function remark(said) {
+    notes.hidden = said.length === 0;
+    notes.textContent = said.join(" ");
+  }
 
   function done(original, reply, seconds) {
     review.load(original, reply.edits);
-    sheet.dataset.state = "finished";
-    sheet.querySelector(".untouched").hidden = reply.edits.length > 0;
-    choices.hidden = reply.edits.length === 0;
-    notes.hidden = reply.notes.length === 0;
-    notes.textContent = reply.notes.join(" ");
+    settled(reply.edits);
+    remark(reply.notes);
+    told.hidden = true;
+    facts.element.hidden = false;
     const { completion_tokens: tokens, total_s, forwards, first_text_s: first } = reply.usage;
     facts.show({ tokens, seconds: total_s, forwards, first });
     say(`${reply.edits.length} changes in ${milliseconds(seconds)}`);
@@ -170,7 +214,7 @@ export function edit({ model, config }) {
     ),
     controls(model, "edit", { length: false }),
   );
-  return { element, work };
+  return { element, work, close: () => session.close() };
 }
 
 // A draft: what is new stands out, noise is fog.
@@ -192,6 +236,10 @@ function settling(stage, original, draft) {
         : h("span", { class: changed ? "accepted" : "" }, text),
     ),
   );
+}
+
+export function plural(number, name) {
+  return `${number} ${name}${number === 1 ? "" : "s"}`;
 }
 
 function counted(edits) {

@@ -6,12 +6,21 @@ import { chat } from "./chat.js";
 import { field, h } from "./dom.js";
 import { edit } from "./edit.js";
 import { infill } from "./infill.js";
+import { live } from "./live.js";
 import { get, read, set, view, VIEWS } from "./settings.js";
 import { traces } from "./traces.js";
 import { write } from "./write.js";
 
-const TITLES = { write: "Write", app: "App", edit: "Edit", infill: "Infill", chat: "Chat", traces: "Traces" };
-const MAKERS = { write, app, edit, infill, chat, traces };
+const TITLES = {
+  write: "Write",
+  app: "App",
+  edit: "Edit",
+  live: "Live",
+  infill: "Infill",
+  chat: "Chat",
+  traces: "Traces",
+};
+const MAKERS = { write, app, edit, live, infill, chat, traces };
 const THEMES = ["system", "light", "dark"];
 const main = document.getElementById("main");
 const made = new Map(); // what was made of a view stays as it is while another is looked at
@@ -55,7 +64,10 @@ function turn() {
 }
 
 function fresh() {
-  for (const each of made.values()) each.work?.cancel();
+  for (const each of made.values()) {
+    each.work?.cancel();
+    each.close?.();
+  }
   made.clear();
   theme();
   turn();

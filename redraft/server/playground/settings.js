@@ -7,7 +7,7 @@
 import { calm } from "./dom.js";
 
 const LONGEST = 6000;
-export const VIEWS = ["write", "app", "edit", "infill", "chat", "traces"];
+export const VIEWS = ["write", "app", "edit", "live", "infill", "chat", "traces"];
 const values = new Map();
 let current = VIEWS[0];
 
