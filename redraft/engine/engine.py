@@ -27,6 +27,7 @@ from redraft.engine.program import Decide, Encode, Next, Output, Program, Writer
 from redraft.engine.scheduler import Item, Scheduler, Span, Work
 from redraft.sampling.autoregressive import pick
 from redraft.sampling.decoding import Decoding
+from redraft.sampling.prediction import believed
 from redraft.sampling.samplers import first_limit, moved
 from redraft.sampling.wrappers import SeenContext, Wrapper, guide, shape
 
@@ -317,6 +318,7 @@ class Engine:
         given = _Given(self.denoiser, self._logits(jobs))
         context = self._seen(jobs[0]) if decoding.penalises else None
         shaped_BLV = shape(given, decoding).denoise(canvas, context)
+        self._believe(jobs, canvas, shaped_BLV)
         limit_B = torch.cat([_limit(job) for job in jobs])
         after = moved(self.denoiser, canvas, shaped_BLV, decoding, limit_B)
         used_BL = after.present_BL * torch.arange(1, after.length + 1, device=limit_B.device)
@@ -324,6 +326,18 @@ class Engine:
         rows = tuple(_row(after, number, width) for number, width in enumerate(widths))
         self._stacks[key] = _Stacked(rows, after.narrow(max(widths)))
         return list(zip(jobs, rows, done, strict=True))
+
+    def _believe(self, jobs: list[Job], canvas: Canvas, logits_BLV: Tensor) -> None:
+        """Keep what the model thinks of the tokens it was shown, for jobs that want to know."""
+        if not any(_decide(job).believed for job in jobs):
+            return
+        length = logits_BLV.shape[1]
+        nats_BL = believed(logits_BLV, canvas.tokens_BL[:, :length])
+        columns = (nats_BL.tolist(), canvas.tokens_BL.tolist(), canvas.inside_BL.tolist())
+        for job, nats, tokens, inside in zip(jobs, *columns, strict=True):
+            nats += [0.0] * (len(tokens) - length)  # columns that were not scored are beyond doubt
+            held = [n for n, there in enumerate(inside) if there]
+            job.out.beliefs.see([tokens[n] for n in held], [nats[n] for n in held])
 
     def _together(self, key: Any, jobs: list[Job]) -> Canvas:
         """The jobs' canvases in one: as they left their last step, where that was of these very rows."""
@@ -500,9 +514,13 @@ def _silence(job: Job) -> None:
     """Nobody listens."""
 
 
-def _decoding(job: Job) -> Decoding:
+def _decide(job: Job) -> Decide:
     assert isinstance(job.command, Decide)
-    return job.command.decoding
+    return job.command
+
+
+def _decoding(job: Job) -> Decoding:
+    return _decide(job).decoding
 
 
 def _canvas(job: Job) -> Canvas:

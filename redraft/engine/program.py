@@ -27,11 +27,15 @@ class Encode:
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """Denoise a canvas of one row. Answered by the canvas, done. `known` columns at its front are the prompt's."""
+    """Denoise a canvas of one row. Answered by the canvas, done. `known` columns at its front are the prompt's.
+
+    With `believed`, the output's beliefs are kept.
+    """
 
     canvas: Canvas
     decoding: Decoding
     known: int = 0
+    believed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,23 @@ Program = Generator[Command, Any, None]
 
 
 @dataclass(slots=True)
+class Beliefs:
+    """Log probabilities that forwards gave the tokens they saw on a canvas.
+
+    first  of every token that the row began with
+    last   of the tokens that the last forward saw, which are `seen`
+    """
+
+    first: list[float] | None = None
+    last: list[float] | None = None
+    seen: list[int] | None = None
+
+    def see(self, tokens: list[int], nats: list[float]) -> None:
+        self.first = nats if self.first is None else self.first
+        self.last, self.seen = nats, tokens
+
+
+@dataclass(slots=True)
 class Output:
     """What a program has made so far: committed tokens, or the canvas it ended with."""
 
@@ -55,6 +76,7 @@ class Output:
     confidences: list[float] = field(default_factory=list)  # the model's probability of each when it was written
     finish: str | None = None  # "stop" or "length", once finished
     canvas: Canvas | None = None
+    beliefs: Beliefs = field(default_factory=Beliefs)
 
 
 Writer = Callable[[Any, Output], Program]  # (denoiser, output) -> program
@@ -154,13 +176,13 @@ def edit(
             yield Encode(list(context))
         free = None if editable is None else [editable]
         steps = samplers.edit(denoiser, [tokens], decoding, editable=free, strength=strength, seed=seed)
-        yield from _one_canvas(next(iter(steps)), decoding, out)
+        yield from _one_canvas(next(iter(steps)), decoding, out, believed=True)
 
     return program
 
 
-def _one_canvas(start: Canvas, decoding: Decoding, out: Output) -> Program:
-    canvas = start if bool(start.done_B) else (yield Decide(start, decoding))
+def _one_canvas(start: Canvas, decoding: Decoding, out: Output, *, believed: bool = False) -> Program:
+    canvas = start if bool(start.done_B) else (yield Decide(start, decoding, believed=believed))
     out.canvas, out.tokens, out.finish = canvas, canvas.row_tokens(0), "stop"
     out.confidences = canvas.confidence_BL[0][canvas.inside_BL[0]].tolist()
 

@@ -39,6 +39,8 @@ class Snapshot:
     finish       None while it runs; then stop, length, cancelled, deadline or error
     wait_s       until its first forward; `first_s` until its first committed text, `total_s` until now or its end
     reused       tokens of its text that the prefix cache held already
+    first, last  of an edit: log probabilities of the tokens it began with and, where the last forward changed none,
+                 of `tokens`
     """
 
     tokens: tuple[int, ...]
@@ -52,6 +54,8 @@ class Snapshot:
     first_s: float | None
     total_s: float
     reused: int = 0
+    first: tuple[float, ...] | None = None
+    last: tuple[float, ...] | None = None
 
 
 class EngineThread:
@@ -214,7 +218,15 @@ def snapshot(job: Job, now: float, drafts: bool) -> Snapshot:
         first_s=None if job.first_token is None else job.first_token - job.submitted,
         total_s=end - job.submitted,
         reused=job.item.reused or 0,
+        **_beliefs(job),
     )
+
+
+def _beliefs(job: Job) -> dict[str, tuple[float, ...] | None]:
+    held = job.out.beliefs
+    if job.alive or held.first is None or held.last is None:
+        return {}
+    return {"first": tuple(held.first), "last": tuple(held.last) if held.seen == job.out.tokens else None}
 
 
 def _draft(job: Job) -> Draft | None:

@@ -17,8 +17,9 @@ from redraft.core.canvas import Canvas, Status
 from redraft.core.corruption import Uniform
 from redraft.core.denoiser import Denoiser
 from redraft.core.rng import Stream, uniform
-from redraft.instant.settling import Cancelled, Settling, Stopped, believed, never, settle
+from redraft.instant.settling import Cancelled, Settling, Stopped, never, settle
 from redraft.sampling.decoding import Decoding
+from redraft.sampling.prediction import believed
 
 LIGHT = 0.1  # the noise level at which text is looked at that is believed to be nearly clean
 

@@ -19,11 +19,12 @@ from redraft.core.denoiser import Denoiser
 from redraft.instant.acceptance import Acceptance, Change, Row, changes
 from redraft.instant.diffs import Edit, apply_edits
 from redraft.instant.doubt import Doubt, entered, rewrite_doubted
-from redraft.instant.settling import Settling, Stopped, believed, never, settle
+from redraft.instant.settling import Settling, Stopped, never, settle
 from redraft.instant.windows import Piece, Window, split_row
 from redraft.instant.words import Words
 from redraft.sampling import samplers
 from redraft.sampling.decoding import Decoding
+from redraft.sampling.prediction import believed
 from redraft.sampling.wrappers import shape
 
 Strength = float | Literal["auto"]

@@ -16,6 +16,7 @@ from redraft.core.canvas import Canvas, Status
 from redraft.core.denoiser import Denoiser
 from redraft.sampling import samplers
 from redraft.sampling.decoding import Decoding
+from redraft.sampling.prediction import believed
 
 
 class Cancelled(Exception):
@@ -106,8 +107,3 @@ def _remember(rows: list[Settling], working: list[int], shown: Canvas, logits_BL
         rows[row].seen = [token for token, held in zip(tokens, inside, strict=True) if held]
         rows[row].first = rows[row].first or rows[row].last
         rows[row].forwards += 1
-
-
-def believed(logits_BLV: Tensor, tokens_BL: Tensor) -> Tensor:
-    """Log probability [B, L] of the tokens."""
-    return logits_BLV.float().log_softmax(-1).gather(-1, tokens_BL[..., None])[..., 0]

@@ -210,3 +210,9 @@ def _proposal(tokens_BL: Tensor, controls: Controls | None) -> tuple[Tensor, Ten
         slots_BL = torch.where(tokens_BL == insert_id, count, slots_BL)
     proposal_BL = torch.where(slots_BL > 0, int(Action.INSERT), proposal_BL)
     return torch.where(tokens_BL == controls.delete_id, int(Action.DELETE), proposal_BL), slots_BL
+
+
+def believed(logits_BLV: Tensor, tokens_BL: Tensor) -> Tensor:
+    """Log probability [B, L] of the tokens."""
+    logits_BLV = logits_BLV.float()
+    return logits_BLV.gather(-1, tokens_BL[..., None])[..., 0] - logits_BLV.logsumexp(-1)

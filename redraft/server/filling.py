@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from redraft.editing import Plan, edited, rewrite_text
 from redraft.engine import program
@@ -175,12 +176,15 @@ class Editor:
         return Order(writer=writer, seed=seed, own=self.own)
 
     async def _result(self, window: Window, snapshot: Snapshot) -> Outcome:
-        row = Settled(list(snapshot.tokens), snapshot.confidences, forwards=snapshot.denoises)
+        first, last = (None if nats is None else list(nats) for nats in (snapshot.first, snapshot.last))
+        row = Settled(list(snapshot.tokens), snapshot.confidences, first, last, snapshot.denoises)
         if list(snapshot.tokens) == [*window.row, *self.plan.end]:
             return Outcome(window, (), (), row.forwards)
-        found: list[Outcome] = await on_engine(
-            self.served, lambda: self.plan.editor.conclude(self.text, [window], [row])
-        )
+        conclude = partial(self.plan.editor.conclude, self.text, [window], [row])
+        if row.believed and self.plan.editor.judge is None:  # no forward is needed any more
+            found: list[Outcome] = conclude()
+        else:
+            found = await on_engine(self.served, conclude)
         return found[0]
 
     def _drafted(self, window: Window, draft: Draft) -> Edit:

@@ -97,7 +97,7 @@ def test_a_text_is_edited_as_it_is_typed(page: Page, base: str) -> None:
 def test_typing_goes_through_one_session_that_edits_what_is_new(page: Page) -> None:
     page.open("edit?seed=3&edit.typing=1")
     page.type("textarea", "They was happy . He have a dog . ")
-    until(lambda: page.one(".told").text, "nothing was edited")
+    until(lambda: page.all(".told")[0].text, "nothing was edited")
     for key in "She go home .":
         page.one("textarea").send_keys(key)
     until(lambda: "1 window edited" in page.one(".told").text, "what was edited before was edited again")
@@ -139,8 +139,8 @@ def test_a_transcript_is_followed_and_what_is_committed_stays(page: Page) -> Non
 def test_a_sample_is_played_and_can_be_stopped(page: Page) -> None:
     page.open("live?seed=3")
     page.press("Play sample 2")
-    until(lambda: page.one(".stage").text, "nothing followed")
     page.press("Stop")
+    until(lambda: page.one(".stage").text, "nothing followed")
     heard = page.one("textarea").get_attribute("value")
     time.sleep(0.6)
     assert page.one("textarea").get_attribute("value") == heard

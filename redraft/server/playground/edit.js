@@ -55,6 +55,14 @@ export function edit({ model, config }) {
       share();
     },
   });
+  const doubted = h("input", {
+    type: "checkbox",
+    checked: get("edit.auto", model.corrects ? "0" : "1") === "1",
+    onchange: () => {
+      set("edit.auto", doubted.checked ? "1" : "0");
+      share();
+    },
+  });
   const shareSaid = h("small", { class: "hint" });
   const typing = h("input", {
     type: "checkbox",
@@ -111,7 +119,7 @@ export function edit({ model, config }) {
       input: original,
       instruction: instruction.value || "fix",
       locks: locks.held(original),
-      strength: Number(strength.value),
+      strength: howMuch(),
       drafts: true,
     };
     if (!typing.checked) say("Editing");
@@ -128,7 +136,7 @@ export function edit({ model, config }) {
       ...asked(model, "edit", seed),
       instruction: instruction.value || "fix",
       locks: locks.list,
-      strength: Number(strength.value),
+      strength: howMuch(),
     }),
     heard,
     () => again(),
@@ -136,7 +144,7 @@ export function edit({ model, config }) {
   const typed = calm(TYPING, () => {
     if (!typing.checked || !text.value) return;
     work.cancel();
-    sent = { text: text.value, began: performance.now() };
+    sent = text.value;
     session.send(text.value);
   });
   const again = calm(WAITING, () => work.run());
@@ -146,9 +154,9 @@ export function edit({ model, config }) {
     if (event.type === "started") return remark(event.notes);
     if (event.type === "error") return work.told(event.error.message);
     work.told(null);
-    review.load(sent.text, event.edits);
+    review.load(sent, event.edits);
     settled(event.edits);
-    const took = milliseconds((performance.now() - sent.began) / 1000);
+    const took = milliseconds((performance.now() - session.since) / 1000);
     told.hidden = false;
     told.textContent = `${plural(event.edits.length, "change")} \u00b7 ${took} after the last key \u00b7 ${plural(event.windows, "window")} edited again, ${plural(event.forwards, "forward")}`;
     facts.element.hidden = true;
@@ -183,9 +191,18 @@ export function edit({ model, config }) {
     text.focus();
   }
 
+  function howMuch() {
+    return doubted.checked ? "auto" : Number(strength.value);
+  }
+
   function share() {
+    strength.disabled = doubted.checked;
     const percent = Math.round(Number(strength.value) * 100);
-    shareSaid.textContent = percent === 0 ? "correct what is wrong" : `write ${percent} % of it afresh`;
+    shareSaid.textContent = doubted.checked
+      ? "what surprises the model is written afresh"
+      : percent === 0
+        ? "correct what is wrong"
+        : `write ${percent} % of it afresh`;
   }
 
   share();
@@ -204,7 +221,7 @@ export function edit({ model, config }) {
       field("Text", text),
       examples,
       locks.element,
-      h("div", { class: "instruct" }, field("What to change", instruction), field("How much", strength, shareSaid)),
+      h("div", { class: "instruct" }, field("What to change", instruction), h("div", {}, field("How much", strength, shareSaid), field("Only what it doubts", doubted))),
       presets.element,
       h("div", { class: "actions" }, work.start, work.stop, field("Edit as I type", typing)),
       work.trouble,

@@ -66,14 +66,13 @@ export function live({ model, config }) {
   const session = new Session(
     () => ({ ...asked(model, "edit", seed), instruction: instruction.value || "fix", live: true }),
     heard,
-    () => complain("The server has no WebSocket for live text; `pip install websockets` there gives it one."),
+    () => complain("There is no WebSocket to the server: live text needs one."),
+    { patient: true },
   );
-  let began = 0;
   let forwards = 0;
   let playing = 0;
 
   function follow() {
-    began = performance.now();
     if (text.value) session.send(text.value);
     else clear();
   }
@@ -98,7 +97,7 @@ export function live({ model, config }) {
     forwards += event.forwards;
     numbers["words heard"].textContent = String(words(text.value));
     numbers.committed.textContent = plural(words(committed.textContent), "word");
-    numbers["behind the last word"].textContent = milliseconds((performance.now() - began) / 1000);
+    numbers["behind the last word"].textContent = milliseconds((performance.now() - session.since) / 1000);
     numbers.forwards.textContent = String(forwards);
     sheet.dataset.state = letters.length === event.committed ? "finished" : "following";
     if (sheet.dataset.state === "finished") say("All of it is committed.");
