@@ -2,9 +2,12 @@
 
 Sources are detokenised, edited as plain text and tokenised again; a sentence the model leaves alone counts as its
 source, unchanged. Clean sentences are held-out ones, never trained on; faulty ones are the same with generated errors.
---sweep decodes at every threshold and applies every acceptance of a word's change to what came out.
+--sweep decodes at every threshold and applies every acceptance of a word's change to what came out. --http asks a
+server in a process of its own for the same edits, and says how many of them are the library's.
 """
 
+import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +15,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
+from rich.progress import track
 
-from benchmarks import plots, record, texts
+from benchmarks import plots, record, texts, wire
 from benchmarks.correction import Corrected, correct, repair
 from benchmarks.statistics import mean, ratio, spread, text
 from redraft.data.errors import make_errors
@@ -158,6 +162,26 @@ def effort(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def over_http(
+    items: Sequence[texts.Corrections], accept: Acceptance | None, outcome: Outcome, port: int, seed: int
+) -> dict[str, Any]:
+    """GLEU of what a server answers, and how many of its answers are those of the library."""
+    sources = [detokenize(item.source) for item in items]
+    edited = asyncio.run(_asked(port, sources))
+    answers = [tokenize(a) if a != s else i.source for a, s, i in zip(edited, sources, items, strict=True)]
+    same = [a == found.after(accept) for a, found in zip(edited, outcome.jfleg, strict=True)]
+    return {"gleu": interval(items, answers, seed), "same_text": sum(same), "texts": len(same)}
+
+
+async def _asked(port: int, sources: Sequence[str]) -> list[str]:
+    line, answers = wire.Connection(port), []
+    for source in track(sources, "over HTTP"):
+        reply = await line.ask("/v1/edits", json.dumps({"model": "redraft-tiny", "input": source}).encode())
+        assert reply.status == 200, reply.body
+        answers.append(str(reply.json()["text"]))
+    return answers
+
+
 COLUMNS = ("", "GLEU", "95 %", "JFLEG changed", "clean left alone", "wholly repaired", "errors mended",
            "edits that mend", "right words broken")  # fmt: skip
 
@@ -206,6 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     record.add_held_out(options)
     options.add_argument("--data-dir", type=Path, default=Path("data"), help="folder of JFLEG")
     options.add_argument("--sweep", action="store_true", help="thresholds and acceptances")
+    options.add_argument("--http", action="store_true", help="ask a server for the same, too")
     run = record.start("jfleg", options, arguments)
     asked = run.options
     material = gather(asked.data_dir, asked.held_out, asked.limit, asked.seed)
@@ -220,6 +245,13 @@ def main(arguments: Sequence[str] | None = None) -> Path:
         told = None if accept is None else accept.to_json()
         results |= measure(material, outcome, accept, asked.seed) | {"accept": told, "effort": effort(outcome)}
         rows = [row("recommended", results)]
+        if asked.http:
+            model = ["--model", f"redraft-tiny={asked.model}"] if asked.model else []
+            with wire.serving(*model) as server:
+                results["http"] = over_http(material.jfleg, accept, outcome, server.port, asked.seed)
+            rows.append(
+                ["over HTTP", f"{results['http']['gleu']['value']:.2f}", f"{results['http']['same_text']} same"]
+            )
     known = ("unchanged", "round_trip", "people")
     baseline_rows = [[name, f"{results['baselines'][name]:.2f}"] + [None] * 7 for name in known]
     record.show("JFLEG dev, clean and faulty held-out sentences", COLUMNS, baseline_rows + rows)

@@ -4,6 +4,7 @@ Knows a model's voice, what it recommends and `instant`. Refuses to know who car
 so does a server in forwards that it shares with strangers.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -98,6 +99,7 @@ def plan_edit(
     locked = locks_of(locks).find(text)
     if spans is not None:
         locked += outside(checked_spans(text, spans), len(text))
+    check_instruction(model, instruction)
     prompt = edit_prompt(model, instruction)
     room = voice.room - len(prompt) - len(voice.end)
     overlap = (0 if trained else min(OVERLAP, room // 8)) if overlap is None else overlap
@@ -141,6 +143,24 @@ def edit_prompt(model: "Model", instruction: str) -> list[int]:
     if voice.edit_id is None:
         return list(voice.start)
     return [*voice.start, voice.edit_id, *model.tokenizer.encode(f"{instruction.strip()}\n")]
+
+
+def check_instruction(model: "Model", instruction: str) -> None:
+    """Raise ValueError for letters that no instruction has which the model was trained for: it could only guess."""
+    known = model.defaults.instructions
+    if model.voice.edit_id is None or not known:
+        return
+    foreign = scripts(instruction) - scripts(" ".join(known))
+    if foreign:
+        raise ValueError(
+            f"the instruction {instruction!r} has {', '.join(sorted(foreign))} letters; "
+            f"{model.name} was trained for {', '.join(known)}"
+        )
+
+
+def scripts(text: str) -> set[str]:
+    """What kinds of letters a text has, by the first word of their names: LATIN, CYRILLIC, CJK."""
+    return {unicodedata.name(letter, "unnamed").partition(" ")[0] for letter in text if letter.isalpha()}
 
 
 def edit_notes(model: "Model", instruction: str) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ async def editor_of(service: Service, request: Request, served: Served, body: Ed
         slow = len(body.input) > LONG or body.lock_patterns
         plan = await asyncio.to_thread(plan_edit) if slow else plan_edit()
     except ValueError as error:
-        raise ApiError(str(error), param=_blamed(str(error))) from None
+        raise ApiError(str(error), param=blamed(str(error))) from None
     plan = plan.decoded_by(decoding_of(served, body, base_decoding(served, strength)))
     longest = max((len(window.row) for window in plan.windows), default=0)
     served.check_room(len(plan.prompt) + len(plan.end), longest)
@@ -124,7 +124,7 @@ def _rewriter(service: Service, request: Request, served: Served, body: EditsBod
     )
 
 
-def _blamed(message: str) -> str | None:
+def blamed(message: str) -> str | None:
     """The field that a plan's error is about."""
     if "pattern" in message:
         return "lock_patterns"
@@ -132,6 +132,8 @@ def _blamed(message: str) -> str | None:
         return "lock_lines"
     if message.startswith("span"):
         return "spans"
+    if message.startswith("the instruction"):
+        return "instruction"
     return "locks" if "lock" in message else None
 
 

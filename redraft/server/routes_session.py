@@ -19,7 +19,7 @@ from redraft.server import messages
 from redraft.server.errors import ApiError, error_body
 from redraft.server.messages import Change, Finish, Start, State, written
 from redraft.server.orders import decoding_of
-from redraft.server.routes_edit import base_decoding, check_length
+from redraft.server.routes_edit import base_decoding, blamed, check_length
 from redraft.server.security import PROTOCOL
 from redraft.server.service import Service, record_of, seed_of
 from redraft.server.sessions import Session
@@ -91,7 +91,7 @@ class Talk:
             first = plan("")
             assert isinstance(first, Plan)
         except ValueError as error:
-            raise ApiError(str(error), param="lock_patterns" if "lock" in str(error) else None) from None
+            raise ApiError(str(error), param=blamed(str(error))) from None
         decoding = decoding_of(served, said, base_decoding(served, strength))
         usage = record.usage if record.usage is not None else service.usage(self.socket, 0)
         self.session = Session(

@@ -194,6 +194,26 @@ def test_lines_alone_are_changed_and_locked_ones_are_not(answer, checkpoint, tmp
     assert "red" in after[2]
 
 
+def test_an_instruction_in_letters_that_the_model_never_saw_is_refused(run, letter: Path) -> None:
+    code, out, err = run("edit", letter, "исправь ошибки", "--write")
+    assert (code, out) == (2, "")
+    assert "has CYRILLIC letters" in err
+    assert "trained for fix" in err
+    assert letter.read_bytes() == b"She goed home.\nHe goed too.\n"
+
+
+@pytest.mark.parametrize(
+    "data", [b"a \r\n\r\n\tb  \n\n", b"\xef\xbb\xbfa\rb", "e\u0301 \U0001f469\u200d\U0001f680".encode(), b" \n "]
+)
+def test_an_edit_that_changes_nothing_gives_every_byte_back(run, checkpoint, tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    before = path.stat()
+    assert run("edit", path, "--policy", "correct:1.0", "--write", "--model", checkpoint)[0] == 0
+    assert path.read_bytes() == data
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_a_folder_and_standard_input_cannot_be_written(run, checkpoint, tmp_path: Path) -> None:
     assert "cannot read" in run("edit", tmp_path, "--model", checkpoint)[2]
     assert "--write needs a file" in run("edit", "-", "--write", "--model", checkpoint)[2]

@@ -109,6 +109,109 @@ def test_an_edit_that_cannot_be_is_refused(
     assert refused("/v1/edits", **body)["param"] == param
 
 
+NEVER = {"policy": "correct:1.0", "stop": "settled", "indels": True, "max_steps": 4}
+
+
+@pytest.mark.parametrize(
+    "text", ["a \r\n\r\n\tb  \n\n", "\ufeffa\rb", "e\u0301 \U0001f469\u200d\U0001f680", " \n ", "\x00\x01\x7f"]
+)
+def test_an_edit_that_changes_nothing_gives_every_byte_back(ask: Ask, text: str) -> None:
+    answer = ask("/v1/edits", input=text, decoding=NEVER, strength=0, diff=True)
+    assert (answer["text"], answer["edits"], answer["diff"]) == (text, [], "")
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "said"),
+    [
+        ({"lock_patterns": ["("]}, "lock_patterns", "no regular expression"),
+        ({"lock_patterns": ["q+"]}, "lock_patterns", "matches nothing"),
+        ({"lock_patterns": ["(a|aa)+b"], "input": "a" * 60}, "lock_patterns", "takes more than"),
+        ({"lock_lines": [[2, 1]]}, "lock_lines", "lines 2-1"),
+        ({"lock_lines": [[0, 1]]}, "lock_lines.0.0", "greater than or equal"),
+        ({"lock_spans": [[3, 99]]}, "spans", "3:99"),
+        ({"spans": [[3, 99]]}, "spans", "3:99"),
+        ({"strength": "much"}, "strength", "auto"),
+        ({"rewrite": True, "strength": 0.5}, "strength", "does not apply"),
+        ({"rewrite": True}, None, "trained to edit in place"),
+        ({"locks": ["Jonson"]}, "locks", "'Jonson' does not occur"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_locks_and_ways_that_cannot_be_are_named(
+    refused: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, Any],
+    param: str | None,
+    said: str,
+) -> None:
+    monkeypatch.setattr("redraft.instant.locks.SECONDS", 0.05)
+    found = refused("/v1/edits", **{"input": "The fox jumps."} | body)
+    assert found["param"] == param
+    assert said in found["message"]
+
+
+def test_an_instruction_in_letters_that_the_model_never_saw_is_refused(real: TestClient) -> None:
+    response = real.post("/v1/edits", json={"model": "redraft-tiny", "input": "a b", "instruction": "исправь"})
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "instruction"
+    assert "CYRILLIC" in response.json()["error"]["message"]
+
+
+def test_bodies_that_are_no_text_or_far_too_long_are_refused(client: TestClient) -> None:
+    for data, status in (
+        (b"", 400),
+        (b"\xff\xfe\x00", 400),
+        (b'{"model": "tiny", "input": "\xe9"}', 400),
+        (b" " * 50_000_000, 413),
+    ):
+        response = client.post("/v1/edits", content=data, headers={"content-type": "application/json"})
+        assert response.status_code == status
+        assert response.json()["error"]["message"]
+
+
+def test_what_is_locked_by_pattern_line_or_place_stays(ask: Ask) -> None:
+    text = "The fox 42 jumps.\nShe went home.\nHe has a red ball."
+    loose = {"input": text, "strength": 1.0, "seed": 1}
+    found = ask("/v1/edits", lock_patterns=[r"\d+"], lock_lines=[[2, 2]], lock_spans=[[41, 44]], diff=True, **loose)
+    assert found["text"] != text
+    assert "42" in found["text"]
+    assert found["text"].split("\n")[1] == "She went home."
+    assert "red" in found["text"]
+    assert found["diff"].startswith("--- a/text\n+++ b/text\n")
+    alone = ask("/v1/edits", spans=[[0, 3]], **loose)["text"]
+    assert alone.endswith(text[3:])
+    assert alone != text
+
+
+def test_looking_for_doubt_over_http_is_the_librarys(ask: Ask, tiny: Model, events: Callable[..., list[Any]]) -> None:
+    text = "The quick fox jumps.\nShe went to school."
+    alone = tiny.edit(text, strength="auto", seed=5)
+    body = {"input": text, "strength": "auto", "seed": 5}
+    answer = ask("/v1/edits", **body)
+    assert (answer["text"], answer["usage"]["forwards"]) == (alone.text, alone.nfe)
+    streamed = events("/v1/edits", drafts=True, **body)
+    assert streamed[-1]["text"] == alone.text
+    assert {event["object"] for event in streamed[:-1]} == {"edit.draft"}
+
+
+FAULTY = (
+    "She go to school every day .", "I have two cat and a dogs .", "They was happy to seeing us .",
+    "He dont know what he want .", "My freind live in a big city .", "It rained when we was walk home .",
+)  # fmt: skip
+
+
+def test_gleu_over_the_api_is_the_librarys(real: TestClient, shipped: Model) -> None:
+    """The JFLEG benchmark does this with all of its sentences."""
+    from redraft.evals.gleu import gleu
+
+    over_http = [post(real, "/v1/edits", input=text)["text"] for text in FAULTY]
+    alone = [shipped.edit(text).text for text in FAULTY]
+    assert over_http == alone
+    assert alone != list(FAULTY)
+    references = [[text.replace("go ", "goes ").replace("was", "were")] for text in FAULTY]
+    assert gleu(FAULTY, over_http, references) == gleu(FAULTY, alone, references)
+
+
 def test_a_score_is_the_librarys(ask: Ask, tiny: Model) -> None:
     text = "The quick brown fox jumps."
     answer = ask("/v1/score", input=text, samples=4, seed=1, block_length=8)
