@@ -4,12 +4,13 @@
 #   make check    lint, formatting, types, documentation, import directions
 #   make test     check, then every test
 #   make bench    measure speed and quality on this machine
+#   make soak     the long random tests, whole
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo check test bench
+.PHONY: demo check test bench soak
 
 demo: $(STAMP)
 	$(BIN)/redraft demo
@@ -25,6 +26,9 @@ test: check
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
+
+soak: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.lock_soak --runs 100000
 
 # torch goes first, so that the pinned build is in place before anything can ask for another one; setuptools with it,
 # because the editable install builds without an isolated environment and so downloads nothing unpinned.

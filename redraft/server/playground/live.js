@@ -38,7 +38,7 @@ export function live({ model, config }) {
   instruction.value = get("live.instruction", "fix");
   const committed = h("span", { class: "committed" });
   const tail = h("span", { class: "accepted" });
-  const stage = h("div", { class: "stage" }, committed, tail);
+  const stage = h("div", { class: "stage followed" }, committed, tail);
   const numbers = Object.fromEntries(
     ["words heard", "committed", "behind the last word", "forwards"].map((name) => [name, h("dd", {}, "\u2013")]),
   );
