@@ -36,7 +36,7 @@ class Locks:
         found = [span for lock in self.literals for span in _literal(text, lock)]
         found += [span for pattern in self.patterns for span in _matches(text, pattern)]
         found += [_lines(text, first, last) for first, last in self.lines]
-        found += [_checked(text, start, end) for start, end in self.spans]
+        found += [_checked(text, start, end, "lock of characters") for start, end in self.spans]
         return merged(found)
 
     def held(self, text: str) -> "Locks":
@@ -135,7 +135,7 @@ def _lines(text: str, first: int, last: int) -> Span:
     return (ends[first - 2] + 1 if first > 1 else 0, ends[last - 1])
 
 
-def _checked(text: str, start: int, end: int) -> Span:
+def _checked(text: str, start: int, end: int, what: str = "span") -> Span:
     if not 0 <= start <= end <= len(text):
-        raise ValueError(f"span {start}:{end} is not in a text of {len(text)} characters")
+        raise ValueError(f"{what} {start}:{end} is not in a text of {len(text)} characters")
     return (start, end)

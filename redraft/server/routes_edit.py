@@ -1,7 +1,7 @@
 """POST /v1/fim/completions, /v1/edits and /v1/score: gaps filled, texts edited, texts scored."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from functools import partial
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from redraft.editing import check_rewrite, chosen_strength
 from redraft.instant.diffs import unified
 from redraft.instant.editor import Strength
-from redraft.instant.locks import Locks
+from redraft.instant.locks import Locks, Span
 from redraft.sampling.decoding import Decoding
 from redraft.server.bodies import EditsBody, ScoreBody, TextBody
 from redraft.server.errors import ApiError
@@ -85,7 +85,12 @@ def base_decoding(served: Served, strength: Strength) -> Decoding:
 
 
 def locks_of(body: EditsBody) -> Locks:
-    return Locks(tuple(body.locks), tuple(body.lock_patterns), tuple(body.lock_lines), tuple(body.lock_spans))
+    lines, spans = _pairs(body.lock_lines), _pairs(body.lock_spans)
+    return Locks(tuple(body.locks), tuple(body.lock_patterns), lines, spans)
+
+
+def _pairs(lists: Sequence[Sequence[int]]) -> tuple[Span, ...]:
+    return tuple((first, last) for first, last in lists)
 
 
 async def editor_of(service: Service, request: Request, served: Served, body: EditsBody) -> Editor | Rewriter:
@@ -94,7 +99,8 @@ async def editor_of(service: Service, request: Request, served: Served, body: Ed
         if body.rewrite:
             return _rewriter(service, request, served, body)
         strength = chosen_strength(served.model, body.strength)
-        options = {"locks": locks_of(body), "spans": body.spans, "strength": strength}
+        spans = None if body.spans is None else _pairs(body.spans)
+        options = {"locks": locks_of(body), "spans": spans, "strength": strength}
         plan_edit = partial(served.model.plan_edit, body.input, body.instruction, **options)
         # In a thread where it takes a while: others want to be answered meanwhile.
         slow = len(body.input) > LONG or body.lock_patterns
@@ -130,6 +136,8 @@ def blamed(message: str) -> str | None:
         return "lock_patterns"
     if "lock of lines" in message:
         return "lock_lines"
+    if "lock of characters" in message:
+        return "lock_spans"
     if message.startswith("span"):
         return "spans"
     if message.startswith("the instruction"):

@@ -33,7 +33,7 @@ def test_every_kind_of_lock_is_found_and_overlaps_are_one() -> None:
         (Locks(patterns=("(",)), "no regular expression"),
         (Locks(lines=((2, 3),)), "lines 2-3 is not in a text of 2 lines"),
         (Locks(lines=((0, 1),)), "lines 0-1"),
-        (Locks(spans=((3, 99),)), "span 3:99 is not in a text of 22"),
+        (Locks(spans=((3, 99),)), "lock of characters 3:99 is not in a text of 22"),
     ],
 )
 def test_a_lock_that_is_not_in_the_text_is_refused_by_name(locks: Locks, said: str) -> None:
