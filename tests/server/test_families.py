@@ -47,12 +47,20 @@ def test_a_chat_is_the_librarys_and_typed_control_tokens_stay_text(client: TestC
 
 def test_what_a_family_cannot_do_is_refused(client: TestClient, model: Model) -> None:
     fill = post(client, "/v1/fim/completions", prompt="The quick fox", suffix=" over the lazy dog.", canvas=None)
-    edit = client.post("/v1/edits", json={"model": "open", "input": "The fox."})
+    edit = client.post("/v1/edits", json={"model": "open", "input": "The fox.", "strength": 0})
     assert edit.status_code == 400
     assert post(client, "/v1/completions", prompt="a", mode="ar").status_code == 400
     assert post(client, "/v1/completions", prompt="a", label="story").status_code == 400
     assert post(client, "/v1/completions", prompt="a", max_tokens=5000).status_code == 400
     assert fill.status_code == (400 if model.voice.title == "SDAR" else 200), fill.text
+
+
+def test_an_edit_unasked_looks_for_doubt_as_the_library_does(client: TestClient, model: Model) -> None:
+    edit = client.post("/v1/edits", json={"model": "open", "input": "The fox.", "seed": 3})
+    if "edit" in model.voice.cannot:
+        assert edit.status_code == 400
+    else:
+        assert edit.json()["text"] == model.edit("The fox.", seed=3).text
 
 
 def test_requests_of_all_lengths_share_forwards_and_none_can_tell(client: TestClient, model: Model) -> None:
