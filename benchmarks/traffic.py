@@ -13,7 +13,7 @@ import torch
 from redraft.core.canvas import Canvas
 from redraft.engine import program
 from redraft.sampling import samplers
-from redraft.sampling.autoregressive import left_to_right
+from redraft.sampling.autoregressive import left_to_right, speculate
 from redraft.sampling.decoding import Decoding, LinearTemperature
 from redraft.sampling.policies import (
     Ancestral,
@@ -60,6 +60,11 @@ def _autoregress(denoiser: Any, arguments: Arguments) -> list[int]:
     return last.tokens[0]
 
 
+def _speculate(denoiser: Any, arguments: Arguments) -> list[int]:
+    *_, last = speculate(denoiser, torch.tensor([arguments.pop("prompt")]), None, **arguments)
+    return last.tokens[0]
+
+
 def _infill(denoiser: Any, arguments: Arguments) -> list[int]:
     prefix, suffix, decoding = (arguments.pop(name) for name in ("prefix", "suffix", "decoding"))
     context = _context(denoiser, decoding, arguments)
@@ -88,6 +93,7 @@ def _last(canvases: Any) -> list[int]:
 ALONE: dict[str, Callable[[Any, Arguments], list[int]]] = {
     "generate": _generate,
     "autoregress": _autoregress,
+    "speculate": _speculate,
     "infill": _infill,
     "edit": _edit,
 }
@@ -102,6 +108,7 @@ class Asking:
     canvases: bool = False
     indels: bool = False
     next_tokens: bool = False
+    judges: bool = False
     longest: int = 56
 
 
@@ -115,6 +122,7 @@ def asking(denoiser: Any, longest: int = 56) -> Asking:
         canvases=block is None,
         indels=denoiser.controls is not None,
         next_tokens=hasattr(denoiser, "next_logits"),
+        judges=hasattr(denoiser, "next_logits") and hasattr(denoiser, "score"),
         longest=longest,
     )
 
@@ -127,6 +135,7 @@ def draw_requests(what: Asking, number: int, rng: Random) -> list[Request]:
 
 def _request(what: Asking, shared: list[int], rng: Random) -> Request:
     names = ["generate"] * 5 + ["infill", "edit"] * what.canvases + ["autoregress"] * what.next_tokens
+    names += ["speculate"] * what.judges
     name, priority = rng.choice(names), rng.choice([0, 0, 0, 1, 2])
     return Request(name, DRAWN[name](what, shared, rng), priority)
 
@@ -146,6 +155,10 @@ def _an_autoregress(what: Asking, shared: list[int], rng: Random) -> Arguments:
         "prompt": _prompt(what, shared, rng, least=1), "max_tokens": rng.randrange(1, 20),
         "temperature": rng.choice([0.0, 0.8]), "seed": rng.randrange(1000), "stop_ids": rng.choice([(), (5, 6, 7)]),
     }  # fmt: skip
+
+
+def _a_speculate(what: Asking, shared: list[int], rng: Random) -> Arguments:
+    return _an_autoregress(what, shared, rng) | {"draft_length": rng.randrange(1, 9)}
 
 
 def _an_infill(what: Asking, shared: list[int], rng: Random) -> Arguments:
@@ -170,6 +183,7 @@ def _an_edit(what: Asking, shared: list[int], rng: Random) -> Arguments:
 DRAWN: dict[str, Callable[[Asking, list[int], Random], Arguments]] = {
     "generate": _a_generate,
     "autoregress": _an_autoregress,
+    "speculate": _a_speculate,
     "infill": _an_infill,
     "edit": _an_edit,
 }

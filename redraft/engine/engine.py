@@ -23,9 +23,9 @@ from torch import Tensor
 from redraft.core.canvas import Canvas, stack
 from redraft.engine.executor import Executor, executor_of
 from redraft.engine.pages import PagePool
-from redraft.engine.program import Decide, Encode, Next, Output, Program, Writer
+from redraft.engine.program import Decide, Draft, Encode, Next, Output, Program, Verify, Writer
 from redraft.engine.scheduler import Item, Scheduler, Span, Work
-from redraft.sampling.autoregressive import pick
+from redraft.sampling.autoregressive import drafted, pick, verified
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.prediction import believed
 from redraft.sampling.samplers import first_limit, moved
@@ -65,7 +65,7 @@ class Job:
     program: Program
     listener: Callable[["Job"], None]
     submitted: float
-    command: Decide | Next | None = None
+    command: Decide | Next | Draft | Verify | None = None
     canvas: Canvas | None = None
     limit_B: Tensor | None = None
     first_encoded: int = 0  # tokens of its first Encode: what guidance calls the prompt
@@ -80,6 +80,11 @@ class Job:
     @property
     def alive(self) -> bool:
         return self.finished is None
+
+    @property
+    def open(self) -> Canvas | list[int] | None:
+        """What is behind the context, to be scored: a canvas, or drafted tokens to be judged."""
+        return self.command.tokens if isinstance(self.command, Verify) else self.canvas
 
 
 @dataclass(slots=True)
@@ -243,6 +248,7 @@ class Engine:
         for key, jobs in groups.items():
             for number, part in enumerate(self._parts(jobs)):
                 self._decide((key, number), part)
+        self._speculate([job for job in self._scored(made) if isinstance(job.command, Draft | Verify)])
         self._draw([(self._jobs[span.item], states) for span, states in made if self._wants_next(span)])
         self.counters.forward_s += middle - began
         self.counters.step_s += time.perf_counter() - middle
@@ -250,7 +256,7 @@ class Engine:
     def _forward(self, spans: Sequence[Span]) -> list[tuple[Span, Tensor]]:
         """States of every span. Where the forward fails, each is tried alone: who fails then fails alone."""
         try:
-            states = self.executor.forward([(span, self._jobs[span.item].canvas) for span in spans])
+            states = self.executor.forward([(span, self._jobs[span.item].open) for span in spans])
         except Exception as error:
             if len(spans) > 1:
                 return [pair for span in spans if span.item in self._jobs for pair in self._forward([span])]
@@ -280,10 +286,14 @@ class Engine:
     def _ready(self, made: Sequence[tuple[Span, Tensor]]) -> dict[Any, list[Job]]:
         """Jobs that have all states of their canvas, by what can take one step together."""
         groups: dict[Any, list[Job]] = {}
-        for job in dict.fromkeys(self._jobs[span.item] for span, _ in made if span.item in self._jobs):
-            if job.states and len(job.states) == len(job.item.pair):
+        for job in self._scored(made):
+            if isinstance(job.command, Decide):
                 groups.setdefault(self._group_of(job), []).append(job)
         return groups
+
+    def _scored(self, made: Sequence[tuple[Span, Tensor]]) -> list[Job]:
+        jobs = dict.fromkeys(self._jobs[span.item] for span, _ in made if span.item in self._jobs)
+        return [job for job in jobs if job.states and len(job.states) == len(job.item.pair)]
 
     def _group_of(self, job: Job) -> Any:
         """Rows with a repetition penalty stand alone: their logits depend on their own text."""
@@ -391,6 +401,41 @@ class Engine:
             token = int(pick(self.denoiser, logits_1V, command.temperature, seed_B, command.number))
             self._guard(job, self._answer, (token, float(logits_1V[0].softmax(-1)[token])))
 
+    # ------------------------------------------------------------------ drafts and their judge
+
+    def _speculate(self, jobs: list[Job]) -> None:
+        """What became of drafts and of those that were judged; one head for all of them."""
+        if not jobs:
+            return
+        states = [job.states[job.item] for job in jobs]
+        parts = self.executor.logits(torch.cat(states)).split([len(states_LD) for states_LD in states])
+        for job, logits_LV in zip(jobs, parts, strict=True):
+            job.states = {}
+            self._guard(job, self._drafted if isinstance(job.command, Draft) else self._judged, logits_LV[None])
+
+    def _drafted(self, job: Job, logits_BLV: Tensor) -> None:
+        command = job.command
+        assert isinstance(command, Draft)
+        job.denoises += 1
+        seed_B = torch.tensor([command.seed], device=logits_BLV.device)
+        self._answer(job, drafted(self.denoiser, logits_BLV, command.temperature, seed_B, command.cycle))
+
+    def _judged(self, job: Job, logits_BLV: Tensor) -> None:
+        """The keys and values of what is kept are in their place already; those of the rest are written over."""
+        command, item = job.command, job.item
+        assert isinstance(command, Verify)
+        seed_B = torch.tensor([command.seed], device=logits_BLV.device)
+        kept, after_B = verified(
+            self.denoiser, command.draft_BL, command.probs_BLV, logits_BLV, command.temperature, seed_B, command.cycle
+        )
+        written = command.tokens[: 1 + kept]
+        item.text += written
+        item.held += len(written)
+        self.scheduler.publish(item)
+        next_B = torch.tensor([*written[1:], int(after_B)], device=logits_BLV.device)
+        sure_B = logits_BLV[0, : 1 + kept].softmax(-1).gather(-1, next_B[:, None])[:, 0]
+        self._answer(job, (kept, int(after_B), sure_B.tolist()))
+
     # ------------------------------------------------------------------ programs
 
     def _guard(self, job: Job, action: Callable[[Job, Any], None], answer: Any) -> None:
@@ -426,16 +471,18 @@ class Engine:
         for item in job.item.pair:
             item.text += tokens
 
-    def _take_up(self, job: Job, command: Decide | Next, fresh: int) -> None:
+    def _take_up(self, job: Job, command: Decide | Next | Draft | Verify, fresh: int) -> None:
         job.command = command
         if isinstance(command, Next):
             self._check_next(fresh)
-        elif command.decoding.guidance and job.item.partner is None:
+        elif isinstance(command, Decide) and command.decoding.guidance and job.item.partner is None:
             self._add_partner(job, command.decoding.null_id)
         for item in job.item.pair:
             item.keeps_last = isinstance(command, Next) or self.executor.keeps_last
         if isinstance(command, Decide):
             job.canvas, job.limit_B = command.canvas, first_limit(command.canvas)
+        elif isinstance(command, Draft):
+            job.canvas = command.canvas
         self._open(job)
 
     def _check_next(self, fresh: int) -> None:
@@ -461,8 +508,9 @@ class Engine:
 
     def _open(self, job: Job) -> None:
         """Have the canvas denoised, if there is one. Raises ValueError where all pages together cannot hold it."""
+        length = job.open.length if isinstance(job.open, Canvas) else len(job.open or ())
         for item in job.item.pair:
-            item.canvas = 0 if job.canvas is None else job.canvas.length
+            item.canvas = length
         needed, pool = self.scheduler.pages_of(job.item), self.scheduler.pool
         if needed > pool.num_pages:
             raise ValueError(f"the request needs {needed} pages of {pool.page_size} tokens; there are {pool.num_pages}")

@@ -16,7 +16,7 @@ from redraft.core.canvas import Canvas
 from redraft.engine.scheduler import Item, Span, Work
 from redraft.models import spans as packed
 
-Job = tuple[Span, Canvas | None]
+Job = tuple[Span, Canvas | list[int] | None]  # a canvas, clean tokens to judge, or what of its text an item encodes
 
 
 class Executor(Protocol):
@@ -30,8 +30,8 @@ class Executor(Protocol):
     keeps_last: bool
 
     def forward(self, jobs: Sequence[Job]) -> list[Tensor]:
-        """States of every span, ready for `logits`: of a canvas its scored columns [n, ...], of clean tokens the
-        last [1, ...]."""
+        """States of every span, ready for `logits`: of a canvas its scored columns [n, ...], of clean tokens that are
+        judged all, of others the last [1, ...]."""
         ...
 
     def logits(self, states: Tensor) -> Tensor:
@@ -73,15 +73,20 @@ class PackedExecutor:
         parts = states_TD.split([len(span) for span in spans])
         return [self._wanted(span, canvas, part) for (span, canvas), part in zip(jobs, parts, strict=True)]
 
-    def _span(self, span: Span, canvas: Canvas | None) -> packed.Span:
-        item = span.item
+    def _span(self, span: Span, canvas: Canvas | list[int] | None) -> packed.Span:
+        """A request that waits for its text to be encoded again has its canvas, or what is judged, all the while."""
+        item, start = span.item, span.item.held
         if span.work is Work.ENCODE:
-            tokens = torch.tensor(item.text[item.held : item.held + span.length], device=self.denoiser.device)
-            made: packed.Span = self.denoiser.span_of(tokens, item.held, None, [])
-        else:
-            assert canvas is not None
-            before = [] if self.paged else item.text
-            made = self.denoiser.span_of(canvas.tokens_BL[0], item.held if self.paged else 0, canvas, before)
+            return self._clean(item.text[start : start + span.length], start)
+        if isinstance(canvas, list):
+            return self._clean(canvas, start)
+        assert canvas is not None
+        before = [] if self.paged else item.text
+        made: packed.Span = self.denoiser.span_of(canvas.tokens_BL[0], start if self.paged else 0, canvas, before)
+        return made
+
+    def _clean(self, tokens: list[int], start: int) -> packed.Span:
+        made: packed.Span = self.denoiser.span_of(torch.tensor(tokens, device=self.denoiser.device), start, None, [])
         return made
 
     def _columns(self, span: Span) -> packed.Columns:
@@ -94,11 +99,13 @@ class PackedExecutor:
         index = (starts + torch.arange(size, device=starts.device)).flatten()[:end]
         return packed.Columns(index, item.held)
 
-    def _wanted(self, span: Span, canvas: Canvas | None, states_LD: Tensor) -> Tensor:
+    def _wanted(self, span: Span, canvas: Canvas | list[int] | None, states_LD: Tensor) -> Tensor:
         if span.work is Work.ENCODE:
             if self.keeps_last:
                 self._last[span.item] = states_LD[-1:]
             return states_LD[-1:]
+        if isinstance(canvas, list):
+            return states_LD
         assert canvas is not None
         wanted: Tensor = self.denoiser.scored(states_LD, canvas, self._last.get(span.item))
         return wanted
@@ -129,8 +136,8 @@ class PlainExecutor:
     def forward(self, jobs: Sequence[Job]) -> list[Tensor]:
         return [self._one(span, canvas) for span, canvas in jobs]
 
-    def _one(self, span: Span, canvas: Canvas | None) -> Tensor:
-        assert canvas is not None, "a plain executor encodes when it denoises"
+    def _one(self, span: Span, canvas: Canvas | list[int] | None) -> Tensor:
+        assert isinstance(canvas, Canvas), "a plain executor encodes when it denoises, and judges nothing"
         context = self._context(span.item)
         logits: Tensor = self.denoiser.denoise(canvas, context)[0]
         return logits

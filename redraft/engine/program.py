@@ -14,6 +14,7 @@ import torch
 from redraft.core.canvas import Canvas, Status
 from redraft.core.denoiser import Noise
 from redraft.sampling import blocks, samplers
+from redraft.sampling.autoregressive import draft_canvas
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.stops import AfterStopToken
 
@@ -47,7 +48,37 @@ class Next:
     number: int
 
 
-Command = Encode | Decide | Next
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Draft the tokens behind the first of a canvas, in one forward. Answered by them [1, L], and what they were drawn
+    from [1, L, V], None at temperature 0."""
+
+    canvas: Canvas
+    temperature: float
+    seed: int
+    cycle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Judge drafted tokens behind a pending one by one causal forward, and put what is kept behind the context.
+
+    Answered by how many drafted tokens are kept, the token that follows them, and the probability of all of these.
+    """
+
+    pending: int
+    draft_BL: torch.Tensor
+    probs_BLV: torch.Tensor | None
+    temperature: float
+    seed: int
+    cycle: int
+
+    @property
+    def tokens(self) -> list[int]:
+        return [self.pending, *self.draft_BL[0].tolist()]
+
+
+Command = Encode | Decide | Next | Draft | Verify
 Program = Generator[Command, Any, None]
 
 
@@ -142,6 +173,41 @@ def autoregress(
                 return
             last = [token]
         out.finish = "length"
+
+    return program
+
+
+def speculate(
+    prompt: list[int],
+    *,
+    max_tokens: int,
+    draft_length: int = 8,
+    temperature: float = 0.0,
+    seed: int = 0,
+    stop_ids: tuple[int, ...] = (),
+) -> Writer:
+    """`autoregressive.speculate`. The prompt holds at least one token."""
+    if not prompt:
+        raise ValueError("left to right needs at least one token to start from")
+
+    def program(denoiser: Any, out: Output) -> Program:
+        yield Encode(prompt)
+        pending, confidence = yield Next(temperature, seed, 0)
+        cycle, sure = 0, [confidence]
+        fresh = [pending]
+        while True:
+            out.tokens += fresh
+            out.confidences += sure[: len(fresh)]
+            if out.tokens[-1] in stop_ids or len(out.tokens) >= max_tokens:
+                break
+            room, cycle = min(draft_length, max_tokens - len(out.tokens)), cycle + 1
+            canvas = draft_canvas(denoiser, torch.tensor([pending]), room, torch.tensor([seed]), cycle)
+            draft_BL, probs_BLV = yield Draft(canvas, temperature, seed, cycle)
+            kept, after, sure = yield Verify(pending, draft_BL, probs_BLV, temperature, seed, cycle)
+            # What is drawn behind the kept ones is committed with them, unless they end the text.
+            fresh = blocks.until_stop([*draft_BL[0, :kept].tolist(), after], stop_ids)[: max_tokens - len(out.tokens)]
+            pending = after
+        out.finish = "stop" if out.tokens[-1] in stop_ids else "length"
 
     return program
 

@@ -114,10 +114,11 @@ def speculate(
             return
         room = min(draft_length, max_tokens - len(tokens))
         forwards += 1
-        draft_BL, draft_probs_BLV = _draft(model, pending, context, room, temperature, seed_B, forwards)
+        logits_BLV = model.denoise(draft_canvas(model, pending, room, seed_B, forwards), context)
+        draft_BL, draft_probs_BLV = drafted(model, logits_BLV, temperature, seed_B, forwards)
         length = _length(context)
         logits_BMV, grown = model.score(torch.cat([pending[:, None], draft_BL], 1), context)
-        kept, pending = _verify(draft_BL, draft_probs_BLV, _text_only(model, logits_BMV), temperature, seed_B, forwards)
+        kept, pending = verified(model, draft_BL, draft_probs_BLV, logits_BMV, temperature, seed_B, forwards)
         accepted = until_stop(draft_BL[0, :kept].tolist(), stop_ids)
         tokens += accepted
         if accepted and accepted[-1] in stop_ids:
@@ -129,23 +130,35 @@ def speculate(
         context = grown.truncate(length + 1 + kept)
 
 
-def _draft(
-    model: Causal, pending_B: Tensor, context: Any, length: int, temperature: float, seed_B: Tensor, cycle: int
-) -> tuple[Tensor, Tensor | None]:
-    """Draft [1, L] behind the pending token, which stands on the canvas as the one clean position."""
+def draft_canvas(model: Any, pending_B: Tensor, length: int, seed_B: Tensor, cycle: int) -> Canvas:
+    """`length` columns of noise [1, 1 + length] behind the pending token, which is the one clean position."""
     noise = blank(length + 1, model.corruption, seed_B * 1_000_003 + cycle)
-    tokens_BL = torch.cat([pending_B[:, None], noise.tokens_BL[:, 1:]], 1)
-    logits_BLV = _text_only(model, model.denoise(replace(noise, tokens_BL=tokens_BL), context))[:, 1:]
+    return replace(noise, tokens_BL=torch.cat([pending_B[:, None], noise.tokens_BL[:, 1:]], 1))
+
+
+def drafted(
+    model: Any, logits_BMV: Tensor, temperature: float, seed_B: Tensor, cycle: int
+) -> tuple[Tensor, Tensor | None]:
+    """Draft [1, L] from the scores of its canvas, and what it was drawn from; None where it is the best tokens."""
+    logits_BLV = _text_only(model, logits_BMV)[:, 1:]
     if temperature == 0:
         return logits_BLV.argmax(-1), None
     probs_BLV = (logits_BLV.double() / temperature).softmax(-1)
-    u_BL = uniform(seed_B, torch.full_like(seed_B, cycle), length, Stream.TOKEN)
+    u_BL = uniform(seed_B, torch.full_like(seed_B, cycle), logits_BLV.shape[1], Stream.TOKEN)
     return draw(probs_BLV, u_BL), probs_BLV
 
 
-def _verify(
-    draft_BL: Tensor, draft_probs_BLV: Tensor | None, logits_BMV: Tensor, temperature: float, seed_B: Tensor, cycle: int
+def verified(
+    model: Any,
+    draft_BL: Tensor,
+    draft_probs_BLV: Tensor | None,
+    logits_BMV: Tensor,
+    temperature: float,
+    seed_B: Tensor,
+    cycle: int,
 ) -> tuple[int, Tensor]:
+    """How many tokens of a draft are kept, and the one [1] behind them, by the causal scores [1, 1 + L, V]."""
+    logits_BMV = _text_only(model, logits_BMV)
     step_B = torch.full_like(seed_B, cycle)
     if temperature == 0:
         best_BM = logits_BMV.argmax(-1)

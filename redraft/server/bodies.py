@@ -97,7 +97,7 @@ class Generation(Sampling, Streamed):
     max_tokens: Count | None = None
     stop: StopString | Annotated[list[StopString], Field(max_length=64)] | None = None
     canvas: Annotated[int, Field(ge=1, le=4096)] | None = Field(None, description="tokens denoised at once")
-    mode: Literal["diffusion", "ar"] | None = None
+    mode: Literal["diffusion", "ar", "verify"] | None = None
     label: Name | None = Field(None, description="a class label the model was trained with")
     user: Name | None = Field(None, description="written to the log of requests")
 

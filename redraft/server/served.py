@@ -5,6 +5,7 @@ Knows prompts, decodings and what fits. Refuses to know HTTP and the shapes of b
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from redraft.engine import program
@@ -21,6 +22,7 @@ EFFORTS: Mapping[str, float | None] = {
     "none": 1 / 8, "minimal": 1 / 8, "instant": 1 / 8, "low": 1 / 4, "medium": None, "high": 1.0, "xhigh": 1.0,
 }  # fmt: skip
 MAX_STEPS = 4096
+DRAFT_LENGTH = 8  # tokens that mode verify drafts at once, at most
 NOT_LEFT_TO_RIGHT = (
     "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "guidance", "banned_ids",
     "bias", "logit_temperature",
@@ -160,7 +162,7 @@ class Served:
         mode = mode or self.voice.modes[0]
         if mode not in self.voice.modes:
             raise ApiError(f"this model has the modes {', '.join(self.voice.modes)}, not {mode}", param="mode")
-        make = self._left_to_right if mode == "ar" else self._diffuse
+        make = self._diffuse if mode == "diffusion" else partial(self._left_to_right, mode)
         try:
             writer = make(prompt.tokens, decoding, max_tokens, canvas, seed)
         except ValueError as error:
@@ -168,17 +170,22 @@ class Served:
         return Order(writer=writer, seed=seed, stops=prompt.stops, strip=prompt.strip, own=own)
 
     def _left_to_right(
-        self, prompt: list[int], decoding: Decoding, max_tokens: int, canvas: int | None, seed: int
+        self, mode: str, prompt: list[int], decoding: Decoding, max_tokens: int, canvas: int | None, seed: int
     ) -> program.Writer:
         if not isinstance(decoding.temperature, int | float):
-            raise ValueError("mode ar needs a constant temperature")
+            raise ValueError(f"mode {mode} needs a constant temperature")
         plain = Decoding()
         shaped = [name for name in NOT_LEFT_TO_RIGHT if getattr(decoding, name) != getattr(plain, name)]
         if shaped:
-            raise ValueError(f"mode ar has a temperature and nothing else: {', '.join(shaped)} must be left out")
-        return program.autoregress(
-            prompt, max_tokens=max_tokens, temperature=decoding.temperature, seed=seed, stop_ids=self.voice.stop_ids
-        )
+            raise ValueError(f"mode {mode} has a temperature and nothing else: {', '.join(shaped)} must be left out")
+        shared: dict[str, Any] = {
+            "max_tokens": max_tokens, "temperature": decoding.temperature, "seed": seed,
+            "stop_ids": self.voice.stop_ids,
+        }  # fmt: skip
+        if mode == "ar":
+            return program.autoregress(prompt, **shared)
+        length = canvas or self.model.defaults.block_length or max_tokens
+        return program.speculate(prompt, draft_length=min(length, DRAFT_LENGTH), **shared)
 
     def _diffuse(
         self, prompt: list[int], decoding: Decoding, max_tokens: int, canvas: int | None, seed: int

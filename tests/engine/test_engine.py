@@ -17,6 +17,7 @@ from redraft.engine import program
 from redraft.engine.engine import Busy, Engine, EngineConfig, Job
 from redraft.engine.program import Decide, Encode, Next, Output, Program
 from redraft.models.loading import load
+from redraft.models.three_mode import ThreeModeModel
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.policies import Correct, LeftToRight, Threshold
 from redraft.sampling.stops import Settled
@@ -68,6 +69,35 @@ def test_guided_requests_say_what_the_guided_sampler_says_even_when_set_back() -
     served = serve(denoiser("own"), requests, EngineConfig(num_pages=22, page_size=4, chunk=8), seed=0)
     assert served.engine.counters.preemptions > 0
     assert differing(denoiser("own"), requests, served.jobs) == []
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_self_speculation_among_strangers_is_the_loop_alone_even_when_set_back(temperature: float) -> None:
+    requests = [
+        Request("speculate", {"prompt": [3, 4, 5, 6, 7 + n % 3], "max_tokens": 30, "temperature": temperature,
+                              "seed": n, "draft_length": 3 + n})
+        for n in range(5)
+    ] + draw_requests(asking(denoiser("own")), 6, Random(0))  # fmt: skip
+    config = EngineConfig(num_pages=24, page_size=4, max_rows=12, tick_tokens=64, chunk=8)
+    served = serve(denoiser("own"), requests, config, seed=5)
+    assert served.engine.counters.preemptions > 0
+    assert sum(job.out.finish == "length" for job in served.jobs[:5]) >= 3
+    assert differing(denoiser("own"), requests, served.jobs) == []
+
+
+def test_drafts_that_are_kept_cost_fewer_forwards_than_tokens() -> None:
+    class Sure(ThreeModeModel):
+        """Says token 9 wherever it is asked."""
+
+        def head(self, hidden: torch.Tensor) -> torch.Tensor:
+            logits = super().head(hidden)
+            logits[..., 9] = 1e4
+            return logits
+
+    model = Sure(tiny_own().config).eval().requires_grad_(False)
+    job, *_ = finished(Engine(model), program.speculate([3, 4], max_tokens=19, draft_length=8))
+    assert job.out.tokens == [9] * 19
+    assert (job.forwards, job.denoises) == (1 + 2 * 2, 2)  # the prompt, then twice a draft of 8 and its judge
 
 
 def test_a_neighbour_of_another_width_and_growing_neighbours_change_nothing() -> None:

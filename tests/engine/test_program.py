@@ -8,9 +8,9 @@ import torch
 from benchmarks.law import tiny_own
 from redraft.core.canvas import Status, make_canvas
 from redraft.engine import program
-from redraft.engine.program import Decide, Encode, Next, Output
+from redraft.engine.program import Decide, Draft, Encode, Next, Output, Verify
 from redraft.sampling import samplers
-from redraft.sampling.autoregressive import left_to_right, pick
+from redraft.sampling.autoregressive import drafted, left_to_right, pick, speculate, verified
 from redraft.sampling.decoding import Decoding
 from redraft.sampling.policies import LeftToRight, Threshold
 from redraft.sampling.wrappers import shape
@@ -37,6 +37,15 @@ def carry_out(writer: program.Writer) -> tuple[Output, list[Any]]:
             context = MODEL.encode(torch.tensor([command.tokens]), context)
         elif isinstance(command, Decide):
             *_, answer = samplers.denoise(shape(MODEL, command.decoding), command.canvas, context, command.decoding)
+        elif isinstance(command, Draft):
+            logits_BLV = MODEL.denoise(command.canvas, context)
+            answer = drafted(MODEL, logits_BLV, command.temperature, torch.tensor([command.seed]), command.cycle)
+        elif isinstance(command, Verify):
+            logits_BLV, _ = MODEL.score(torch.tensor([command.tokens]), context)
+            judged = (command.draft_BL, command.probs_BLV, logits_BLV, command.temperature)
+            kept, after_B = verified(MODEL, *judged, torch.tensor([command.seed]), command.cycle)
+            context = MODEL.encode(torch.tensor([command.tokens[: 1 + kept]]), context)
+            answer = (kept, int(after_B), [0.5] * (1 + kept))
         else:
             logits_BV, _ = MODEL.next_logits(torch.tensor([read]))
             token = int(pick(MODEL, logits_BV, command.temperature, torch.tensor([command.seed]), command.number))
@@ -108,3 +117,15 @@ def test_a_decoding_without_a_stop_token_is_left_as_it_is() -> None:
     decoding = Decoding(policy=LeftToRight(2))
     _, commands = carry_out(program.generate([1], decoding, max_tokens=4, block_length=4))
     assert commands[1].decoding == decoding
+
+
+@pytest.mark.parametrize("stop_ids", [(), (1, 2, 3, 4, 5, 6)])
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_speculation_says_what_the_loop_says(temperature: float, stop_ids: tuple[int, ...]) -> None:
+    options: dict[str, Any] = {"max_tokens": 23, "draft_length": 4, "temperature": temperature, "seed": 5}
+    out, commands = carry_out(program.speculate([7, 8, 9], stop_ids=stop_ids, **options))
+    *_, last = speculate(MODEL, torch.tensor([[7, 8, 9]]), None, stop_ids=stop_ids, **options)
+    assert out.tokens == last.tokens[0]
+    assert len(out.confidences) == len(out.tokens)
+    assert out.finish == ("stop" if out.tokens[-1] in stop_ids else "length")
+    assert sum(isinstance(command, Draft) for command in commands) == last.num_denoises

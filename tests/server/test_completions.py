@@ -50,6 +50,19 @@ def test_left_to_right_is_the_librarys_too(ask: Ask, tiny: Model) -> None:
     ).text  # fmt: skip
 
 
+@pytest.mark.parametrize("temperature", [0, 0.8])
+def test_drafts_judged_by_the_causal_mode_are_the_librarys_and_usage_counts_them(
+    ask: Ask, events: Events, tiny: Model, temperature: float
+) -> None:
+    body = {"prompt": "The", "max_tokens": 24, "seed": 5, "mode": "verify", "temperature": temperature}
+    answer = ask("/v1/completions", **body)
+    alone = tiny.generate("The", max_tokens=24, seed=5, mode="verify", temperature=temperature)
+    assert answer["choices"][0]["text"] == alone.text
+    usage = answer["usage"]
+    assert usage["forwards"] == alone.nfe == 1 + 2 * usage["denoising_steps"]
+    assert joined(events("/v1/completions", **body)) == alone.text
+
+
 def test_a_stream_says_what_the_whole_says(ask: Ask, events: Events) -> None:
     body = {"prompt": "The", "max_tokens": 40, "seed": 2}
     whole = ask("/v1/completions", **body)["choices"][0]
@@ -198,7 +211,8 @@ REFUSALS = [
     ({"prompt": "a", "logit_bias": {"99999": 1}}, "logit_bias", None),
     ({"prompt": "a", "diffusing": True}, "diffusing", None),
     ({"prompt": "a", "mode": "ar", "top_p": 0.5}, "decoding", None),
-    ({"prompt": "a", "mode": "verify"}, "mode", "invalid_value"),
+    ({"prompt": "a", "mode": "verify", "min_p": 0.5}, "decoding", None),
+    ({"prompt": "a", "mode": "drafts"}, "mode", "invalid_value"),
     ({"prompt": "a", "label": "poem"}, "label", None),
     ({"prompt": "a", "n": 100}, "n", None),
     ({"prompt": "a", "decoding": {"policy": "bogus"}}, "decoding", None),
