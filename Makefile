@@ -5,6 +5,7 @@
 #   make test     check, then every test
 #   make bench    measure speed and quality on this machine
 #   make soak     the long random tests, whole
+#   make soak     what takes hours: the law, hostile bodies, generated requests, half an hour over HTTP, locks
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,6 +30,7 @@ bench: $(STAMP)
 
 soak: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.lock_soak --runs 100000
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soaks
 
 # torch goes first, so that the pinned build is in place before anything can ask for another one; setuptools with it,
 # because the editable install builds without an isolated environment and so downloads nothing unpinned.

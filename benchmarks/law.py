@@ -178,7 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     table = [summed(found) for found in rows.values()]
     shown = ("kind", *TOTALS)
     record.show("Batched with strangers equals alone", shown, [[row[name] for name in shown] for row in table])
-    return run.write({"kinds": table, "all": summed([row | {"kind": "all"} for row in table]), "tie": TIE})
+    everyone = summed([row | {"kind": "all"} for row in table])
+    written = run.write({"kinds": table, "all": everyone, "tie": TIE})
+    assert everyone["broken"] + everyone["failed"] == 0, everyone["partings"]
+    return written
 
 
 if __name__ == "__main__":

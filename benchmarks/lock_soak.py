@@ -10,6 +10,7 @@ import argparse
 import random
 import re
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -126,11 +127,11 @@ def _locks(text: str, rng: random.Random) -> Locks:
     return found
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(prog="python -m benchmarks.lock_soak", description=(__doc__ or "").split("\n")[0])
     options.add_argument("--runs", type=int, default=2000)
     options.add_argument("--seed", type=int, default=0)
-    asked = options.parse_args()
+    asked = options.parse_args(arguments)
     torch.set_num_threads(1)  # the tensors are tiny
     began, scribbler = time.perf_counter(), Scribbler()
     with torch.inference_mode():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import law, serving, soak
+from benchmarks import law, serving, soak, soaks
 from redraft.engine.thread import Snapshot
 
 
@@ -36,3 +36,19 @@ def test_a_level_counts_the_tokens_of_all_clients() -> None:
     )  # fmt: skip
     found = serving.Level(2, 2.0, 1.0, [answer, answer]).summary()
     assert (found["tokens_per_s"], found["tokens_per_cpu_s"], found["first_p50_s"]) == (3.0, 6.0, 0.5)
+
+
+def test_soaks_carry_out_every_part_and_name_those_that_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[list[str]] = []
+
+    def falls(arguments: list[str]) -> None:
+        asked.append(list(arguments))
+        raise AssertionError("a page leaked")
+
+    parts = [soaks.Part("falls", falls, ("--full",), ("--few",)), soaks.Part("holds", asked.append, (), (), False)]
+    monkeypatch.setattr(soaks, "PARTS", parts)
+    assert soaks.main(["--short", "--out", str(tmp_path)]) == 1
+    assert asked == [["--few", "--out", str(tmp_path)], []]
+    assert "failed: falls" in capsys.readouterr().err
