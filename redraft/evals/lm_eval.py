@@ -251,7 +251,7 @@ class RedraftLM(LM):  # type: ignore[misc]
 
 def _device(asked: str | None) -> str:
     """lm-eval's command line asks for cuda where nobody said anything."""
-    if asked == "cuda" and not torch.cuda.is_available():
+    if asked is not None and asked.startswith("cuda") and not torch.cuda.is_available():
         logging.getLogger(__name__).warning("there is no CUDA device: on the CPU")
         return "cpu"
     return asked or "cpu"
