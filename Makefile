@@ -4,7 +4,6 @@
 #   make check    lint, formatting, types, documentation, import directions
 #   make test     check, then every test
 #   make bench    measure speed and quality on this machine
-#   make soak     the long random tests, whole
 #   make soak     what takes hours: the law, hostile bodies, generated requests, half an hour over HTTP, locks
 
 PYTHON ?= python3
@@ -29,7 +28,6 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
 
 soak: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.lock_soak --runs 100000
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soaks
 
 # torch goes first, so that the pinned build is in place before anything can ask for another one; setuptools with it,
