@@ -82,6 +82,7 @@ class MixtureConfig:
     block_lengths: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
     block_shares: tuple[float, ...] = (0.1, 0.1, 0.2, 0.3, 0.2, 0.1)
     min_level: float = 0.05  # clipped schedule: noise levels below teach little and weigh much
+    weight_power: float = 1.0  # noise weighs level ** -weight_power: 1 is the NELBO's 1/t, 0 is flat
     label_dropout: float = 0.3
     errors: ErrorModel = field(default_factory=ErrorModel)
     clean_share: float = 0.2  # of edit examples, nothing to correct
@@ -190,8 +191,10 @@ class Mixture:
         level = np.repeat(levels.take(-(-len(targets) // block_length)), block_length)[: len(targets)]
         hit = rng.random(len(targets)) < level
         noise = self.corruption.noise(torch.from_numpy(rng.random(len(targets)))).numpy()
-        # NELBO weight 1/t of a linear schedule (MDLM, Eq. 10) on noise.
-        weight = np.where(hit, 1 / level, self._sampled(rng, len(hit), self.config.visible_weight)).astype(np.float32)
+        # NELBO weight 1/t of a linear schedule (MDLM, Eq. 10) on noise; a flat one teaches more of few steps.
+        weight = np.where(
+            hit, level**-self.config.weight_power, self._sampled(rng, len(hit), self.config.visible_weight)
+        ).astype(np.float32)
         weight[real:] *= 0.2  # padding: enough to learn that a text ends and stays ended
         return canvas_side(
             np.where(hit, noise, targets), targets, weight, Part.BLOCK, start=start, block_length=block_length

@@ -39,6 +39,15 @@ class Passages:
             raise ValueError(f"no source {name!r} among {', '.join(self.names)}")
         return np.flatnonzero(self.source == self.names.index(name))
 
+    def first(self, name: str, tokens: int) -> "Passages":
+        """One source's first passages, so many tokens of them together, and at least one."""
+        found = self.of(name)
+        lengths = np.diff(self.offsets)[found]
+        found = found[: max(1, int(np.searchsorted(lengths.cumsum(), tokens)))]
+        kept = [self.tokens[self.offsets[p] : self.offsets[p + 1]] for p in found]
+        offsets = np.concatenate([[0], np.cumsum([len(p) for p in kept])]).astype(np.int64)
+        return Passages(np.concatenate(kept), offsets, np.zeros(len(kept), np.int16), (name,))
+
     def save(self, path: Path) -> None:
         np.savez(path, tokens=self.tokens, offsets=self.offsets, source=self.source, names=np.array(self.names))
 
