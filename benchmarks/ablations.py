@@ -130,9 +130,8 @@ def run(variant: Variant, data_dir: Path, cache: Path, folder: Path) -> dict[str
 @torch.inference_mode()
 def judged(model: ThreeModeModel, mixture: Any, tokenizer: Any) -> dict[str, float]:
     """Means over the same batches for every model of a tokenizer."""
-    sums: dict[str, float] = dict.fromkeys(
-        ("next", "bytes", "block", "blocks", "edit", "edits", "mended", "wrong"), 0.0
-    )
+    names = ("next", "bytes", "tokens", "block", "blocks", "edit", "edits", "mended", "wrong")
+    sums: dict[str, float] = dict.fromkeys(names, 0.0)
     for number in range(JUDGED):
         batch = mixture.batch(number)
         nats_N, best_N, picked = _scored(model.eval(), batch)
@@ -142,9 +141,9 @@ def judged(model: ThreeModeModel, mixture: Any, tokenizer: Any) -> dict[str, flo
         wrong = edit & (held_N != target_N)
         masked = block & (held_N == model.config.mask_token_id)
         sums["next"] += float(nats_N[first].sum())
-        sums["bytes"] += len(
-            tokenizer.decode_bytes([t for t in target_N[first].tolist() if t < model.config.text_size])
-        )
+        text = [token for token in target_N[first].tolist() if token < model.config.text_size]
+        sums["bytes"] += len(tokenizer.decode_bytes(text))
+        sums["tokens"] += float(first.sum())
         sums["block"] += float((nats_N * weight_N)[masked].sum())
         sums["blocks"] += float((batch.part_BT == Part.BLOCK).sum())
         sums["edit"] += float((nats_N * weight_N)[edit].sum())
