@@ -9,6 +9,8 @@ MILLION = 1_000_000
 
 LABELS = {
     "tinystories": "story",
+    "world": "story",
+    "own": "story",
     "pratham": "story",
     "fables": "fable",
     "fairytales": "tale",
@@ -35,26 +37,28 @@ def tiny() -> Recipe:
             labels=tuple(dict.fromkeys(LABELS.values())),
         ),
         mixture=MixtureConfig(
+            row_length=512,
             text_rows=6,
-            edit_rows=3,
+            edit_rows=8,
             infill_rows=1,
             min_level=0.2,
             text={
-                "tinystories": 0.54, "fables": 0.10, "pratham": 0.05, "fairytales": 0.05, "children": 0.06,
-                "dialogues": 0.13, "orders": 0.03, "dolly": 0.04,
+                "tinystories": 0.38, "world": 0.25, "fables": 0.08, "pratham": 0.04, "fairytales": 0.03,
+                "children": 0.04, "dialogues": 0.12, "orders": 0.03, "dolly": 0.03,
             },
             edits={
-                "tatoeba": 0.20, "textbooks": 0.14, "dolly_answers": 0.12, "roleplay": 0.12, "wikisplit": 0.10,
-                "tinystories": 0.14, "fables": 0.06, "pratham": 0.03, "children": 0.05, "fiction": 0.04,
+                "textbooks": 0.20, "dolly_answers": 0.16, "wikisplit": 0.16, "roleplay": 0.14, "tatoeba": 0.12,
+                "tinystories": 0.10, "fables": 0.05, "pratham": 0.03, "children": 0.02, "fiction": 0.02,
             },
             labels=LABELS,
             errors=ErrorModel(rate=0.2),
         ),
-        train=TrainConfig(steps=1450, compile=True, checkpoint_every=50),
+        train=TrainConfig(steps=1450, batches=2, compile=True, checkpoint_every=50),
         characters={
             "tinystories": 6 * MILLION, "fables": 6 * MILLION, "pratham": 2 * MILLION, "fairytales": 4 * MILLION,
             "children": 14 * MILLION, "fiction": 8 * MILLION, "dialogues": 10 * MILLION, "orders": 2 * MILLION,
             "dolly": 3 * MILLION, "dolly_answers": 3 * MILLION, "roleplay": 2 * MILLION, "textbooks": 5 * MILLION,
-            "wikisplit": 4 * MILLION, "tatoeba": 8 * MILLION,
+            "wikisplit": 4 * MILLION, "tatoeba": 8 * MILLION, "world": 12 * MILLION,
         },
+        passage_tokens=250,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 from redraft.files import replace_file
 from redraft.instant.acceptance import Acceptance
+from redraft.instant.spelling import Spelling
 from redraft.models.family import Family, ModelFacts
 from redraft.sampling.decoding import Decoding, from_json, to_json
 from redraft.sampling.policies import Correct, Threshold
@@ -32,6 +33,7 @@ class Defaults:
     )
     block_length: int | None = 32
     edit_accept: Acceptance | None = None  # what the change of a word must bring to be taken; None: any is
+    edit_spelling: Spelling | None = None  # when a word of the list takes the place of one that is none; None: never
     edit_gain: float | None = None  # nats an edited window must gain by the causal mode to be taken; None: any edit is
     instructions: tuple[str, ...] = ("fix",)
 
@@ -42,6 +44,7 @@ class Defaults:
             "edit": to_json(self.edit),
             "block_length": self.block_length,
             "edit_accept": None if self.edit_accept is None else self.edit_accept.to_json(),
+            "edit_spelling": None if self.edit_spelling is None else self.edit_spelling.to_json(),
             "edit_gain": self.edit_gain,
             "instructions": list(self.instructions),
         }
@@ -55,6 +58,8 @@ class Defaults:
         try:
             if values.get("edit_accept") is not None:
                 values["edit_accept"] = Acceptance(**values["edit_accept"])
+            if values.get("edit_spelling") is not None:
+                values["edit_spelling"] = Spelling(**values["edit_spelling"])
             return replace(base or cls(), **values)
         except TypeError as error:
             raise ValueError(f"generation_config.json: {error}") from None

@@ -19,6 +19,7 @@ from redraft.instant.presets import PRESETS, worded
 from redraft.instant.rewriting import rewrite
 from redraft.instant.session import Memory, Planner
 from redraft.instant.settling import Stopped, never
+from redraft.instant.spelling import Speller
 from redraft.instant.windows import Tokenise, Window, windows
 from redraft.results import EditView
 from redraft.sampling.decoding import Decoding
@@ -111,6 +112,7 @@ def plan_edit(
         denoiser=model.denoiser(decoding), decode=model.tokenizer.decode, decoding=decoding,
         prompt=tuple(prompt), end=voice.end, strength=strength, doubt=doubt or Doubt(),
         acceptance=chosen_acceptance(model, accept, trained), words=model.words,
+        speller=chosen_speller(model, instruction) if accept and trained else None,
         gain=model.defaults.edit_gain or 0.0, device=model.network.device,
         judge=model.gains if trained and model.defaults.edit_gain is not None else None,
     )  # fmt: skip
@@ -136,6 +138,19 @@ def chosen_acceptance(model: "Model", accept: Acceptance | bool, trained: bool) 
     if isinstance(accept, Acceptance):
         return accept
     return model.defaults.edit_accept if accept and trained else None
+
+
+def chosen_speller(model: "Model", instruction: str) -> Speller | None:
+    """Where a checkpoint brings words, a causal mode to judge them and a recommendation, and is told to correct."""
+    spelling = model.defaults.edit_spelling
+    if spelling is None or model.words is None or "ar" not in model.voice.modes or not corrects(instruction):
+        return None
+    return Speller(model.words, model.tokenizer.encode, model.gains, spelling)
+
+
+def corrects(instruction: str) -> bool:
+    """Whether an instruction asks for mistakes to be mended."""
+    return instruction.strip().lower().startswith(("fix", "correct", "proofread"))
 
 
 def edit_prompt(model: "Model", instruction: str) -> list[int]:

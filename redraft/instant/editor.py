@@ -19,7 +19,9 @@ from redraft.core.denoiser import Denoiser
 from redraft.instant.acceptance import Acceptance, Change, Row, changes
 from redraft.instant.diffs import Edit, apply_edits
 from redraft.instant.doubt import Doubt, entered, rewrite_doubted
+from redraft.instant.locks import Span
 from redraft.instant.settling import Settling, Stopped, never, settle
+from redraft.instant.spelling import Speller
 from redraft.instant.windows import Piece, Window, split_row
 from redraft.instant.words import Words
 from redraft.sampling import samplers
@@ -100,6 +102,7 @@ class Editor:
     prompt      clean tokens that stand before every window, and `end`: what stands behind it
     acceptance  what a change must bring to be taken; None takes every change
     words       spellings that are words, for `acceptance`
+    speller     proposes words for those that are none, once the model is done
     judge       how many nats pairs of old and new windows gain; a window's edits are taken from `gain` on
     strength    the share of tokens that becomes noise; 0 is the trained process, "auto" what the model doubts
     """
@@ -113,6 +116,7 @@ class Editor:
     doubt: Doubt = field(default_factory=Doubt)
     acceptance: Acceptance | None = None
     words: Words | None = None
+    speller: Speller | None = None
     gain: float = 0.0
     judge: Callable[[list[tuple[list[int], list[int]]]], list[float]] | None = None
     device: torch.device | None = None
@@ -197,7 +201,35 @@ class Editor:
             for n, gain in zip(changed, self.judge(pairs), strict=True):
                 if gain < self.gain:
                     outcomes[n] = replace(outcomes[n], edits=())
-        return outcomes
+        return self._spelled(text, outcomes)
+
+    def doubts(self, text: str, window: Window) -> bool:
+        """Whether a window that the model leaves as it is must be concluded all the same."""
+        return self.speller is not None and bool(self.speller.doubts(text[window.start : window.end]))
+
+    def _spelled(self, text: str, outcomes: list[Outcome]) -> list[Outcome]:
+        """The outcomes, and words mended that are none and that no edit has touched."""
+        if self.speller is None:
+            return outcomes
+        places = [self._doubtful(text, outcome) for outcome in outcomes]
+        asked = [n for n, where in enumerate(places) if where]
+        shown = [_applied(text, outcomes[n], places[n]) for n in asked]
+        mended = list(outcomes)
+        for n, (_, moved), taken in zip(asked, shown, self.speller.mend(shown), strict=True):
+            back = {now: was for now, was in zip(moved, places[n], strict=True)}
+            new = [(replace(e, start=back[e.start, e.end][0], end=back[e.start, e.end][1]), gain) for e, gain in taken]
+            mended[n] = _with_spelling(outcomes[n], new)
+        return mended
+
+    def _doubtful(self, text: str, outcome: Outcome) -> list[tuple[int, int]]:
+        """Spans of the text in free pieces of a window, at least a character from every edit that is taken."""
+        assert self.speller is not None
+        free = [(piece.start, piece.end) for piece in outcome.window.pieces if piece.free]
+        found = [(p + a, p + b) for p, q in free for a, b in self.speller.doubts(text[p:q])]
+        return [
+            (a, b) for a, b in found
+            if _whole(text, a, b) and not any(e.start <= b and e.end >= a for e in outcome.edits)
+        ]  # fmt: skip
 
     def _believing(self, windows: Sequence[Window], rows: Sequence[Settled]) -> list[Settled]:
         found = list(rows)
@@ -257,6 +289,29 @@ class Editor:
         moved = [replace(e, start=e.start - piece.start, end=e.end - piece.start) for e in edits]
         least = min((e.confidence for e in edits if e.confidence is not None), default=None)
         return [Edit(piece.start, piece.end, source, apply_edits(shown, moved), least)]
+
+
+def _whole(text: str, start: int, end: int) -> bool:
+    """Whether a stretch of letters is a word: a lock may begin or end within one."""
+    return not (text[max(start - 1, 0) : start] + text[end : end + 1]).strip("'\u2019").isalnum()
+
+
+def _applied(text: str, outcome: Outcome, places: Sequence[Span]) -> tuple[str, list[Span]]:
+    """A window's text with its edits, and where `places` of the text then stand in it."""
+    first, last = outcome.window.start, outcome.window.end
+    inside = [replace(e, start=e.start - first, end=e.end - first) for e in outcome.edits]
+    shift = [(e.end, len(e.after) - (e.end - e.start)) for e in outcome.edits]
+    moved = [sum(by for end, by in shift if end <= a) - first for a, _ in places]
+    return apply_edits(text[first:last], inside), [(a + by, b + by) for (a, b), by in zip(places, moved, strict=True)]
+
+
+def _with_spelling(outcome: Outcome, mended: Sequence[tuple[Edit, float]]) -> Outcome:
+    """A changed word counts as a change that the model made, written and settled beyond doubt; it gained so much."""
+    made = [Change(e, (e.before,), (e.after,), 1.0, 0.0, gain) for e, gain in mended]
+    new = [edit for edit, _ in mended]
+    kept = [c for c in outcome.found if not any(c.edit.start <= e.end and c.edit.end >= e.start for e in new)]
+    edits = sorted([*outcome.edits, *new], key=lambda edit: (edit.start, edit.end))
+    return replace(outcome, found=(*kept, *made), edits=tuple(edits))
 
 
 def _stop(tokens: Sequence[int], end: Sequence[int]) -> int:

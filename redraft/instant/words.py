@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
@@ -15,11 +16,16 @@ FILE = "words.txt.gz"
 SINGLE = frozenset("aio")  # a letter alone is a word of English only where it is one of these
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Words:
     """Spellings that are words. Case does not matter, and neither does a possessive ending."""
 
     known: frozenset[str]
+
+    @cached_property
+    def sorted(self) -> list[str]:
+        """All of them, in alphabetical order."""
+        return sorted(self.known)
 
     def __contains__(self, word: str) -> bool:
         plain = word.lower().replace("\u2019", "'")
@@ -27,7 +33,7 @@ class Words:
 
     def save(self, path: Path) -> None:
         """The same words give the same bytes."""
-        path.write_bytes(gzip.compress("\n".join(sorted(self.known)).encode(), mtime=0))
+        path.write_bytes(gzip.compress("\n".join(self.sorted).encode(), mtime=0))
 
 
 def load_words(folder: Path) -> Words | None:

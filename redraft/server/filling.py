@@ -178,10 +178,12 @@ class Editor:
     async def _result(self, window: Window, snapshot: Snapshot) -> Outcome:
         first, last = (None if nats is None else list(nats) for nats in (snapshot.first, snapshot.last))
         row = Settled(list(snapshot.tokens), snapshot.confidences, first, last, snapshot.denoises)
-        if list(snapshot.tokens) == [*window.row, *self.plan.end]:
+        unchanged = list(snapshot.tokens) == [*window.row, *self.plan.end]
+        doubts = self.plan.editor.doubts(self.text, window)
+        if unchanged and not doubts:
             return Outcome(window, (), (), row.forwards)
         conclude = partial(self.plan.editor.conclude, self.text, [window], [row])
-        if row.believed and self.plan.editor.judge is None:  # no forward is needed any more
+        if row.believed and self.plan.editor.judge is None and not doubts:  # no forward is needed any more
             found: list[Outcome] = conclude()
         else:
             found = await on_engine(self.served, conclude)
