@@ -5,26 +5,8 @@ import pytest
 from redraft.instant.spelling import Speller, Spelling
 from redraft.instant.words import Words
 
-KNOWN = Words(
-    frozenset(
-        [
-            "the",
-            "then",
-            "there",
-            "their",
-            "cat",
-            "cart",
-            "sat",
-            "on",
-            "mat",
-            "definitely",
-            "separate",
-            "went",
-            "house",
-            "horse",
-        ]
-    )
-)
+LISTED = "the then there their cat cart sat on mat definitely separate went house horse"
+KNOWN = Words(frozenset(LISTED.split()))
 GOOD = {"definitely": 9.0, "house": 5.0, "horse": 4.0, "then": 2.0, "cart": 7.0}
 
 
