@@ -5,7 +5,7 @@ document ends there. Held-out documents are chosen by a hash of the document, ne
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +63,13 @@ def held_out(document: str) -> bool:
     return zlib.crc32(document[:500].encode()) % HELD_OUT == 0
 
 
-def corpus(folder: Path, limits: Mapping[str, int], sources: Sequence[Source] = SOURCES) -> Iterator[tuple[str, str]]:
-    """(source name, document) pairs, each source up to its limit in characters; books are taken evenly."""
+def corpus(
+    folder: Path, limits: Mapping[str, int], sources: Sequence[Source] = SOURCES, away: Container[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """(source name, document) pairs, each source up to its limit in characters; books are taken evenly.
+
+    Documents that `away` contains (an `Overlap` with evaluation texts, say) are left out.
+    """
     for source in sources:
         budget = limits.get(source.name, 0)
         if not budget:
@@ -72,7 +77,7 @@ def corpus(folder: Path, limits: Mapping[str, int], sources: Sequence[Source] = 
         if source.make is not None:
             yield from ((source.name, document) for document in _until(documents(source, folder), budget))
             continue
-        found = list(dict.fromkeys(documents(source, folder)))
+        found = [document for document in dict.fromkeys(documents(source, folder)) if document not in away]
         cap = max(budget // max(len(found), 1), 2000) * (1 if len(found) < 1000 else 1000)
         for document in found:
             if budget <= 0:

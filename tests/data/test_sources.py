@@ -87,6 +87,11 @@ def test_a_made_source_needs_no_file(tmp_path: Path) -> None:
     assert found == list(corpus(tmp_path, {"world": 20_000}))
 
 
+def test_documents_to_keep_away_from_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, BY_NAME["pratham"].file, [{"text": "A fawn ran."}, {"text": "A king sat."}])
+    assert list(corpus(tmp_path, {"pratham": 100}, away={"A king sat."})) == [("pratham", "A fawn ran.")]
+
+
 def test_no_pair_to_translate_is_one_that_is_asked(tmp_path: Path) -> None:
     lines = [f"Sentence {n}.\tPhrase {n}." for n in range(1000)]
     write(tmp_path, BY_NAME["french"].file, lines)
