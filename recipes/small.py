@@ -12,8 +12,9 @@ from redraft.train.recipe import Recipe, model_config
 
 MORE_LABELS = LABELS | {"fiction": "tale"}
 TEXT = {
-    "tinystories": 0.18, "fables": 0.10, "pratham": 0.02, "fairytales": 0.06, "children": 0.30, "fiction": 0.14,
-    "dialogues": 0.13, "orders": 0.02, "dolly": 0.05,
+    "tinystories": 0.15, "world": 0.12, "fables": 0.08, "pratham": 0.02, "fairytales": 0.06, "children": 0.26,
+    "fiction": 0.11, "dialogues": 0.10, "orders": 0.02, "dolly": 0.02, "chat": 0.02, "prompted": 0.03,
+    "instructions": 0.01,
 }  # fmt: skip
 EDITS = {
     "tatoeba": 0.16, "textbooks": 0.12, "dolly_answers": 0.10, "roleplay": 0.10, "wikisplit": 0.10,
@@ -23,7 +24,8 @@ CHARACTERS = {
     "tinystories": 6 * MILLION, "fables": 6 * MILLION, "pratham": 2 * MILLION, "fairytales": 4 * MILLION,
     "children": 80 * MILLION, "fiction": 120 * MILLION, "dialogues": 20 * MILLION, "orders": 2 * MILLION,
     "dolly": 3 * MILLION, "dolly_answers": 3 * MILLION, "roleplay": 2 * MILLION, "textbooks": 5 * MILLION,
-    "wikisplit": 4 * MILLION, "tatoeba": 8 * MILLION,
+    "wikisplit": 4 * MILLION, "tatoeba": 8 * MILLION, "world": 24 * MILLION, "chat": 2 * MILLION,
+    "prompted": 5 * MILLION, "instructions": MILLION, "disfluent": 2 * MILLION, "splits": 4 * MILLION,
 }  # fmt: skip
 MIXTURE = MixtureConfig(
     text_rows=6, edit_rows=3, infill_rows=1, min_level=0.2, text=TEXT, edits=EDITS, labels=MORE_LABELS,
