@@ -1,9 +1,17 @@
 """Spelling: a list proposes, a judge decides, and what is no mistake of anybody's is left alone."""
 
+from copy import copy
+from dataclasses import replace
+
 import pytest
 
+import redraft
+from redraft.defaults import Defaults
+from redraft.editing import chosen_speller
+from redraft.instant.diffs import apply_edits
 from redraft.instant.spelling import Speller, Spelling
 from redraft.instant.words import Words
+from redraft.library import Model
 
 LISTED = "the then there their cat cart sat on mat definitely separate went house horse"
 KNOWN = Words(frozenset(LISTED.split()))
@@ -63,3 +71,51 @@ def test_candidates_are_near_and_the_nearest_come_first() -> None:
 def test_what_cannot_be_asked_for_is_refused(values: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(values))):
         Spelling(**values)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ in a model's edits
+
+TEXT = "The hosue is on a hill.\nIt has a smal gardden behind it.\n"
+EAGER = Spelling(near=-1e9, far=-1e9)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Model:
+    return redraft.load()
+
+
+def eager(model: Model) -> Model:
+    """The shipped model, which takes any word of its list for one that is none."""
+    assert model.words is not None
+    found = copy(model)
+    found.defaults = replace(model.defaults, edit_spelling=EAGER)
+    return found
+
+
+def test_words_that_the_model_leaves_are_mended_in_place(shipped: Model) -> None:
+    result = eager(shipped).edit(TEXT)
+    assert apply_edits(TEXT, list(result.edits)) == result.text
+    assert not {"hosue", "smal", "gardden"} & set(result.text.split())
+    assert result.text.count("\n") == TEXT.count("\n")
+
+
+def test_a_lock_keeps_a_word_that_is_none(shipped: Model) -> None:
+    result = eager(shipped).edit(TEXT, locks=["hosue", "ardden"])
+    assert "hosue" in result.text
+    assert "ardden" in result.text
+    assert "smal " not in result.text
+
+
+def test_other_instructions_and_recommendations_mend_no_spelling(shipped: Model) -> None:
+    assert chosen_speller(eager(shipped), "proofread this") is not None
+    assert chosen_speller(eager(shipped), "simplify") is None
+    plain = copy(shipped)
+    plain.defaults = replace(shipped.defaults, edit_spelling=None)
+    assert chosen_speller(plain, "fix") is None
+
+
+def test_a_recommendation_of_spelling_survives_json() -> None:
+    defaults = Defaults(edit_spelling=Spelling(near=2.5, most=3))
+    assert Defaults.from_json(defaults.to_json()) == defaults
+    with pytest.raises(ValueError, match="nearest"):
+        Defaults.from_json({"edit_spelling": {"nearest": 1.0}})
