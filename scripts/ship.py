@@ -12,6 +12,7 @@ from typing import Any
 
 from recipes import recipe as find_recipe
 from redraft.data.sources import SOURCES
+from redraft.instant.words import FILE as WORDS
 from redraft.library import Defaults
 from redraft.models.checkpoint import save_checkpoint
 from redraft.models.three_mode import ThreeModeModel
@@ -27,17 +28,21 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", default="tiny")
     parser.add_argument("--defaults", type=Path, help="generation_config.json to ship (default: keep or built-in)")
+    parser.add_argument("--words", type=Path, help="words.txt.gz to ship (default: keep)")
+    parser.add_argument("--began", default="", help="a sentence on the weights that the run began from")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()
     recipe = find_recipe(args.recipe)
     model, step = averaged(recipe, args.run)
+    words = (args.words or args.out / WORDS).read_bytes()
     save_checkpoint(
         model,
         args.out,
         tokenizer_file=args.run / "data" / "tokenizer.json",
         generation=_defaults(args.defaults, args.out).to_json(),
-        card=card(recipe, step, read_metrics(args.run / "metrics.jsonl"), args.results),
+        card=card(recipe, step, read_metrics(args.run / "metrics.jsonl"), args.began, args.results),
     )
+    (args.out / WORDS).write_bytes(words)
     print(f"{args.out}: step {step}, {sum(f.stat().st_size for f in args.out.iterdir()) / 1e6:.1f} MB")
 
 
@@ -56,32 +61,36 @@ def _defaults(path: Path | None, out: Path) -> Defaults:
     return Defaults.from_json(json.loads(held.read_text())) if held.exists() else Defaults()
 
 
-def card(recipe: Recipe, step: int, metrics: list[dict[str, Any]], results: Path) -> str:
+def card(recipe: Recipe, step: int, metrics: list[dict[str, Any]], began: str, results: Path) -> str:
     """The model card as Markdown."""
-    batch = (recipe.mixture.text_rows + recipe.mixture.edit_rows + recipe.mixture.infill_rows) * (
-        recipe.mixture.row_length
+    batch = (
+        recipe.train.batches
+        * (recipe.mixture.text_rows + recipe.mixture.edit_rows + recipe.mixture.infill_rows)
+        * (recipe.mixture.row_length)
     )
     lines = [
         f"# redraft-{recipe.name}",
         "",
-        "A small diffusion language model that continues simple stories and dialogues, fills gaps, and corrects"
-        " English (instruction `fix`). One set of weights, three modes: causal (autoregressive), canvas denoising,"
+        "A small diffusion language model that continues simple stories and dialogues, fills gaps, corrects"
+        " English (instruction `fix`), and turns raw transcripts into text (`punctuate`)."
+        " One set of weights, three modes: causal (autoregressive), canvas denoising,"
         " verification. English only; it knows little of the world and must not be used for facts or advice.",
         "",
         "## Training",
         "",
         f"Recipe `{recipe.name}` (`recipes/{recipe.name}.py`), seed {recipe.seed}: {step} steps of {batch:,} packed"
         f" positions ({step * batch / 1e6:.1f} M), two CPU cores, bf16 autocast, {_hours(metrics, batch):.1f} hours of"
-        " training steps.",
+        f" training steps. {began}".rstrip(),
         "",
         "## Data and licences",
         "",
-        "| source | licence | characters read at most | share of running text | share of corrections |",
-        "|---|---|---|---|---|",
+        "| source | licence | characters read at most | of running text | of corrections | of all edits |",
+        "|---|---|---|---|---|---|",
         *(_source_row(recipe, name) for name in recipe.characters),
         "",
         "One document in a hundred, chosen by a hash, is held out and measured on. Mistakes in the corrections are made"
-        " by `redraft/data/errors.py` from clean text.",
+        " by `redraft/data/errors.py` from clean text, transcripts by `redraft/data/speech.py`;"
+        " docs/data.md is the data card.",
         "",
         "## Measured",
         "",
@@ -100,9 +109,10 @@ def _hours(metrics: list[dict[str, Any]], batch: int) -> float:
 
 def _source_row(recipe: Recipe, name: str) -> str:
     source = next(s for s in SOURCES if s.name == name)
-    text, edits = (100 * shares.get(name, 0) for shares in (recipe.mixture.text, recipe.mixture.edits))
+    mixture = recipe.mixture
+    text, edits, pairs = (100 * shares.get(name, 0) for shares in (mixture.text, mixture.edits, mixture.pairs))
     read = f"{recipe.characters[name]:,}"
-    return f"| {source.origin} (`{name}`) | {source.licence} | {read} | {text:.0f} % | {edits:.0f} % |"
+    return f"| {source.origin} (`{name}`) | {source.licence} | {read} | {text:.0f} % | {edits:.0f} % | {pairs:.0f} % |"
 
 
 def _measured(results: Path) -> list[str]:
