@@ -12,9 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rapidfuzz.distance import OSA
-from rapidfuzz.process import extract
-
 from redraft.instant.diffs import Edit
 from redraft.instant.words import WORD, Words
 
@@ -80,6 +77,10 @@ class Speller:
 
     def proposals(self, text: str, start: int, end: int) -> list[Proposal]:
         """Words near text[start:end], the nearest first, then those that begin and end alike."""
+        # Where it is used: a machine that only trains need not have it.
+        from rapidfuzz.distance import OSA
+        from rapidfuzz.process import extract
+
         word = text[start:end]
         reach = 1 if end - start < 5 else 2
         found = extract(
