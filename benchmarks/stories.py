@@ -4,8 +4,8 @@
 
 Every prompt is continued with three seeds by the recommended decoding and by the autoregressive mode at the same
 temperature. Nothing is chosen and nothing left out. Beside the texts stands what can be counted: how much a text
-repeats itself, how many different pairs and triples of words there are, how many of its words are words, and the longest
-run of tokens that stands so in the training texts.
+repeats itself, how many different pairs and triples of words there are, how many of its words are words, and the
+longest run of tokens that stands so in the training texts.
 """
 
 import re
@@ -74,7 +74,7 @@ def words_of(text: str) -> list[str]:
 def repeats(words: Sequence[str], size: int = 4) -> float:
     """The share of stretches of so many words that were said before."""
     found = Counter(tuple(words[n : n + size]) for n in range(len(words) - size + 1))
-    return 1 - len(found) / max(sum(found.values()), 1)
+    return 1 - len(found) / sum(found.values()) if found else 0.0
 
 
 def distinct(all_words: Sequence[Sequence[str]], size: int) -> float:
