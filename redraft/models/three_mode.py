@@ -83,6 +83,10 @@ class ThreeModeModel(nn.Module):
         self._lean = Lean(self.transformer, self.config.max_position_embeddings)
         self._scores = product(self.embed.weight.detach())
 
+    def make_plain(self) -> None:
+        """Run the layers as they are again: whoever changes the weights must say so."""
+        self._lean = self._scores = None
+
     def _layers(self, x_BLD: Tensor, position_BL: Tensor, attend: Attend, memory: Memory) -> Tensor:
         run = self.transformer if self._lean is None else self._lean
         return cast(Tensor, run(x_BLD, position_BL, attend, memory))
