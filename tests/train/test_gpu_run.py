@@ -140,11 +140,12 @@ def call(tmp_path: Path, **changes: object) -> Call:
 
 def test_only_the_last_call_plans_to_end_and_to_cool_down(tmp_path: Path) -> None:
     """500 s, and 7,680 tokens a second in batches of 7,680."""
-    running, _ = call(tmp_path).schedule(recipe("tiny"), 200, measured(1, 7680.0))
+    one = replace(recipe("tiny"), train=replace(recipe("tiny").train, batches=1))
+    running, _ = call(tmp_path).schedule(one, 200, measured(1, 7680.0))
     assert running.train.steps > 200 + 500  # time stops it, not the number of steps
     assert running.train.optim.decay_share == 0
     assert running.train.minutes == pytest.approx(500 / 60, rel=0.01)
-    ending, step_s = call(tmp_path, last=True).schedule(recipe("tiny"), 200, measured(1, 7680.0))
+    ending, step_s = call(tmp_path, last=True).schedule(one, 200, measured(1, 7680.0))
     assert step_s == pytest.approx(1)
     assert 200 + 440 < ending.train.steps < 200 + 490
     assert ending.train.optim.decay_share == 0.3
