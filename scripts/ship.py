@@ -34,15 +34,19 @@ def main() -> None:
     args = parser.parse_args()
     recipe = find_recipe(args.recipe)
     model, step = averaged(recipe, args.run)
+    defaults = _defaults(args.defaults, args.out)
     words = (args.words or args.out / WORDS).read_bytes()
-    save_checkpoint(
-        model,
-        args.out,
-        tokenizer_file=args.run / "data" / "tokenizer.json",
-        generation=_defaults(args.defaults, args.out).to_json(),
-        card=card(recipe, step, read_metrics(args.run / "metrics.jsonl"), args.began, args.results),
-    )
-    (args.out / WORDS).write_bytes(words)
+    (args.out / WORDS).unlink(missing_ok=True)  # no part of what `save_checkpoint` replaces
+    try:
+        save_checkpoint(
+            model,
+            args.out,
+            tokenizer_file=args.run / "data" / "tokenizer.json",
+            generation=defaults.to_json(),
+            card=card(recipe, step, read_metrics(args.run / "metrics.jsonl"), args.began, args.results),
+        )
+    finally:
+        (args.out / WORDS).write_bytes(words)
     print(f"{args.out}: step {step}, {sum(f.stat().st_size for f in args.out.iterdir()) / 1e6:.1f} MB")
 
 
