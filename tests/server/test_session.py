@@ -73,7 +73,7 @@ def test_a_later_state_cancels_the_one_at_work_and_each_is_answered_once(client:
         assert [(answer["type"], answer["id"]) for answer in answers] == [
             ("cancelled", 0), ("cancelled", 1), ("edited", 2),
         ]  # fmt: skip
-        socket.send_json({"type": "text", "text": LONG[::-1], "id": 3})
+        socket.send_json({"type": "text", "text": (10 * LONG)[::-1], "id": 3})  # long enough to be caught at work
         socket.send_json({"type": "cancel"})
         assert socket.receive_json() == {"type": "cancelled", "id": 3}
     assert served.thread.engine.counters.cancelled > 0
@@ -197,7 +197,7 @@ def test_a_growing_text_is_followed_and_what_is_committed_never_changes(real: Te
         refused = edited(socket, "Another text.", "error")["error"]
         assert refused["param"] == "text"
         assert "committed" in refused["message"]
-        edited(socket, TEXT)
+        assert edited(socket, TEXT)["text"] == live.update(TEXT)
         socket.send_json({"type": "finish", "id": 9})
         last = socket.receive_json()
         assert (last["id"], last["committed"]) == (9, len(last["text"]))
