@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,6 +75,7 @@ def test_a_later_state_cancels_the_one_at_work_and_each_is_answered_once(client:
             ("cancelled", 0), ("cancelled", 1), ("edited", 2),
         ]  # fmt: skip
         socket.send_json({"type": "text", "text": (10 * LONG)[::-1], "id": 3})  # long enough to be caught at work
+        _until(lambda: not served.thread.engine.idle)
         socket.send_json({"type": "cancel"})
         assert socket.receive_json() == {"type": "cancelled", "id": 3}
     assert served.thread.engine.counters.cancelled > 0
@@ -207,6 +209,13 @@ def test_a_growing_text_is_followed_and_what_is_committed_never_changes(real: Te
 def test_a_model_without_corrections_looks_for_what_it_doubts(client: TestClient) -> None:
     with opened(client, strength="auto") as socket:
         assert edited(socket, "The quick fox jumps.")["forwards"] > 0
+
+
+def _until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def _applied(text: str, edits: list[Told]) -> str:
