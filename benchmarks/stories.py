@@ -100,7 +100,8 @@ def longest_runs(rows: Sequence[Sequence[int]], training: NDArray[np.uint16]) ->
             break
         known = np.unique(hashes(training, size))
         for n in left:
-            if np.isin(hashes(np.array(rows[n], np.uint16), size), known, assume_unique=False).any():
+            asked = hashes(np.array(rows[n], np.uint16), size)
+            if (known[np.searchsorted(known, asked).clip(max=len(known) - 1)] == asked).any():
                 found[n] = size
     return found
 

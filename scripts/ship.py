@@ -83,7 +83,7 @@ def card(recipe: Recipe, step: int, metrics: list[dict[str, Any]], began: str, r
         "## Training",
         "",
         f"Recipe `{recipe.name}` (`recipes/{recipe.name}.py`), seed {recipe.seed}: {step} steps of {batch:,} packed"
-        f" positions ({step * batch / 1e6:.1f} M), two CPU cores, bf16 autocast, {_hours(metrics, batch):.1f} hours of"
+        f" positions ({step * batch / 1e6:.1f} M), on a CPU, bf16 autocast, {_hours(metrics, batch):.1f} hours of"
         f" training steps. {began}".rstrip(),
         "",
         "## Data and licences",
