@@ -45,8 +45,9 @@ def quantize(network: nn.Module, kind: str) -> Quantised:
     if kind == "int4" and device.type != "cpu" and dtype != torch.bfloat16:
         raise ValueError(f"int4 on {device.type} needs bfloat16 weights, not {dtype}")
     turn = _converter(kind, device)
-    if hasattr(network, "make_plain"):
-        network.make_plain()
+    plain: Callable[[], None] | None = getattr(network, "make_plain", None)
+    if plain is not None:
+        plain()
     whole = sum(p.numel() for p in network.parameters())
     done, misfits = 0, []
     for name, owner, field in list(_matrices(network)):
