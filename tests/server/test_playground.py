@@ -93,7 +93,7 @@ def test_the_configuration_says_what_the_model_can_and_recommends(real: TestClie
     assert model["id"] == "redraft-tiny"
     assert model["parameters"] == 6_297_088
     assert model["modes"][:2] == ["diffusion", "ar"]
-    assert [each["name"] for each in model["presets"] if each["standing"] == "trained"] == ["Fix mistakes"]
+    assert [each["name"] for each in model["presets"] if each["standing"] == "trained"] == ["Fix mistakes", "Punctuate"]
     assert "cannot write code" in model["about"]
     assert model["decodings"]["generate"]["policy"] == "threshold:tau=0.5"
 
