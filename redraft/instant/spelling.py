@@ -98,8 +98,10 @@ class Speller:
         asked = [(n, p) for n, (text, where) in enumerate(shown) for span in where for p in self.proposals(text, *span)]
         gains = self._gains([(shown[n][0], p) for n, p in asked])
         found: list[list[tuple[Edit, float]]] = [[] for _ in shown]
-        for n, span in dict.fromkeys((n, (p.start, p.end)) for n, p in asked):
-            rivals = [(p, g) for (m, p), g in zip(asked, gains, strict=True) if m == n and (p.start, p.end) == span]
+        rivals_of: dict[tuple[int, int, int], list[tuple[Proposal, float]]] = {}
+        for (n, p), gain in zip(asked, gains, strict=True):
+            rivals_of.setdefault((n, p.start, p.end), []).append((p, gain))
+        for (n, _, _), rivals in rivals_of.items():
             proposal, gain = max(rivals, key=lambda rival: rival[1] - self._needs(rival[0]))
             if gain > self._needs(proposal):
                 edit = proposal.edit(shown[n][0], _share(gain, [g for _, g in rivals]))
